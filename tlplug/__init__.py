@@ -1,0 +1,78 @@
+"""tlplug turns labelled examples of any modality into a measured, deployable classifier; every step is a plugin.
+
+The public names are loaded at first use, so ``import tlplug`` costs next to nothing and never imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tlplug.errors import TlplugError as TlplugError
+    from tlplug.hookspecs import hookimpl as hookimpl
+    from tlplug.registration import register_backbone as register_backbone
+    from tlplug.registration import register_head as register_head
+    from tlplug.registration import register_preprocess as register_preprocess
+    from tlplug.specs import Backbone as Backbone
+
+_HOMES = {
+    "tlplug.errors": (
+        "AmbiguousNameError",
+        "DataError",
+        "OptionError",
+        "PluginError",
+        "RunError",
+        "TlplugError",
+        "UnknownNameError",
+        "UsageError",
+        "WeightsError",
+    ),
+    "tlplug.specs": (
+        "Backbone",
+        "BackboneFamily",
+        "Example",
+        "Exporter",
+        "Head",
+        "HeadFit",
+        "Option",
+        "Preprocess",
+        "Reader",
+        "Runtime",
+        "Source",
+        "Weights",
+    ),
+    "tlplug.hookspecs": ("hookimpl",),
+    "tlplug.registration": ("register_backbone", "register_head", "register_preprocess"),
+    "tlplug.data": ("Dataset", "load_data"),
+    "tlplug.model": (
+        "Model",
+        "backbone",
+        "list_backbones",
+        "list_exporters",
+        "list_heads",
+        "list_plugins",
+        "list_preprocesses",
+        "list_readers",
+        "list_runtimes",
+        "load",
+        "load_plugin",
+        "train",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - one table says where every public name lives
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tlplug' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

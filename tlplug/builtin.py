@@ -1,0 +1,108 @@
+"""tlplug's own plugin: records only. Their code is named by strings and imported at first use."""
+
+from __future__ import annotations
+
+from tlplug.hookspecs import hookimpl
+from tlplug.specs import BackboneFamily, Head, Option, Reader, Runtime
+
+TLPLUG_API = 1
+
+_BALANCED = Option(
+    name="class_weight",
+    type=str,
+    default="none",
+    choices=("none", "balanced"),
+    help="'balanced' makes every class count the same in the fit, however many examples it has",
+)
+
+
+@hookimpl
+def backbone() -> list[BackboneFamily]:
+    return [
+        BackboneFamily(
+            prefix="file",
+            resolve="tlplug.backbones.keras_file:resolve",
+            pattern="<model.keras>",
+            summary="Any Keras model file that returns a pooled embedding",
+        )
+    ]
+
+
+@hookimpl
+def head() -> list[Head]:
+    return [
+        Head(
+            name="linear",
+            fit="tlplug.heads.linear:fit",
+            apply="tlplug.heads.linear:apply",
+            to_keras="tlplug.heads.linear:to_keras",
+            options=(
+                _BALANCED,
+                Option(
+                    name="penalty",
+                    type=float,
+                    help="L2 penalty per example on standardised features; chosen by cross-validation when left out",
+                ),
+            ),
+            summary="Multinomial logistic regression, its penalty chosen by cross-validation",
+            reference="Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, 4.4",
+        ),
+        Head(
+            name="mlp",
+            build="tlplug.heads.mlp:build",
+            options=(
+                _BALANCED,
+                Option(
+                    name="hidden", type=str, default="256", help="sizes of the hidden layers, such as 256,64; or none"
+                ),
+                Option(name="dropout", type=float, default=0.2, help="share of units dropped before each Dense layer"),
+                Option(name="epochs", type=int, default=200, help="at most this many passes over the training part"),
+                Option(name="learning_rate", type=float, default=1e-3, help="of Adam"),
+                Option(name="batch_size", type=int, default=32, help="examples per step"),
+                Option(name="patience", type=int, default=20, help="epochs without improvement before stopping"),
+            ),
+            summary="Dense layers with dropout, trained by Keras with early stopping",
+        ),
+        Head(
+            name="prototype",
+            fit="tlplug.heads.prototype:fit",
+            apply="tlplug.heads.prototype:apply",
+            to_keras="tlplug.heads.prototype:to_keras",
+            summary="Nearest class mean by cosine, for a handful of examples per class",
+            reference="Snell, Swersky, Zemel 2017, arXiv:1703.05175",
+        ),
+    ]
+
+
+@hookimpl
+def runtime() -> list[Runtime]:
+    return [
+        Runtime(
+            name="litert",
+            priority=20,
+            available="tlplug.features.litert:available",
+            compile="tlplug.features.litert:compile",
+            open="tlplug.features.litert:open",
+            summary="LiteRT, without TensorFlow",
+        ),
+        Runtime(
+            name="tensorflow",
+            priority=10,
+            available="tlplug.features.tensorflow:available",
+            compile="tlplug.features.tensorflow:compile",
+            open="tlplug.features.tensorflow:open",
+            summary="Keras on TensorFlow; takes every model",
+        ),
+    ]
+
+
+@hookimpl
+def reader() -> list[Reader]:
+    return [
+        Reader(
+            name="folder",
+            sniff="tlplug.data.folder:sniff",
+            read="tlplug.data.folder:read",
+            summary="One subfolder a class, with or without train, validation and test folders above",
+        )
+    ]

@@ -1,0 +1,112 @@
+"""Progress of long work: silent by default, a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Protocol
+
+Advance = Callable[[int], None]
+
+
+class Reporter(Protocol):
+    """Where progress and notes go."""
+
+    def task(self, label: str, total: int | None, unit: str) -> contextlib.AbstractContextManager[Advance]:
+        """Return a context that yields ``advance(done)`` for a piece of work of `total` units."""
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+
+
+class Silent:
+    """Says nothing; for the Python interface."""
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:  # noqa: ARG002
+        yield lambda _: None
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class Lines:
+    """One line when work that takes longer than `patience` seconds is under way, for logs and pipes."""
+
+    def __init__(self, patience: float = 5.0) -> None:
+        self._patience = patience
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        done, said = 0, time.monotonic()
+
+        def advance(more: int) -> None:
+            nonlocal done, said
+            done += more
+            if time.monotonic() - said >= self._patience:
+                said = time.monotonic()
+                self.note(f"{label}: {_amount(done, unit)}" + (f" of {_amount(total, unit)}" if total else ""))
+
+        yield advance
+
+    def note(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+class Bars:
+    """A bar with the time left, on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+        columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda more: bar.advance(task, more)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+_reporter: ContextVar[Reporter] = ContextVar("reporter", default=Silent())  # noqa: B039 - Silent has no state
+
+
+def use(reporter: Reporter) -> None:
+    """Send progress and notes of this context to `reporter`."""
+    _reporter.set(reporter)
+
+
+def task(label: str, total: int | None = None, unit: str = "") -> contextlib.AbstractContextManager[Advance]:
+    """Return a context that yields ``advance(done)``.
+
+    >>> with task("Counting", total=2) as advance:
+    ...     advance(2)
+    """
+    return _reporter.get().task(label, total, unit)
+
+
+def note(text: str) -> None:
+    """Say one line to whoever watches."""
+    _reporter.get().note(text)
+
+
+def _amount(count: int, unit: str) -> str:
+    return f"{count / 1e6:.1f} MB" if unit == "bytes" else f"{count:,} {unit}".rstrip()

@@ -1,0 +1,87 @@
+"""The records of pretrained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from tlplug.specs.option import Option
+from tlplug.specs.reference import Reference, check_name, check_reference, freeze
+from tlplug.specs.weights import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A pretrained network that turns arrays into an embedding.
+
+    Args:
+        name: how people choose it.
+        modality: ``image``, ``text``, ``audio``, ``series`` or any other word that a preprocess serves.
+        build: ``build(weights: Path | None, **options) -> keras.Model``. The model takes what the preprocess
+            gives (an image is uint8 ``[batch, height, width, 3]``, its scaling is inside the model) and returns the
+            pooled embedding, float32 ``[batch, size]``. TensorFlow is imported inside. ``**options`` may be left out.
+        input_shape: of one example, such as ``(224, 224, 3)``; ``None`` leaves it to the built model.
+        preprocess: name of the preprocess; the modality's when left out.
+        preprocess_options: values for its options that this backbone needs.
+        weights: weight sets by name, the first is the default; none means that the model is used as built.
+        options: what `build` takes beside the weights.
+        summary, licence, reference, parameters: for people; `parameters` is the number of weights.
+    """
+
+    name: str
+    modality: str
+    build: Reference
+    input_shape: tuple[int | None, ...] | None = None
+    preprocess: str | None = None
+    preprocess_options: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    summary: str = ""
+    licence: str = ""
+    reference: str = ""
+    parameters: int | None = None
+
+    def __post_init__(self) -> None:
+        # A backbone out of a family carries the family's prefix and whatever follows it.
+        if ":" not in str(self.name):
+            check_name(self, self.name)
+        check_name(self, self.modality)
+        check_reference(self, "build", self.build)
+        if not all(isinstance(value, Weights) for value in self.weights.values()):
+            raise TypeError(f"Backbone {self.name!r}: weights map names to Weights. Received: {self.weights!r}.")
+        freeze(
+            self,
+            input_shape=None if self.input_shape is None else tuple(self.input_shape),
+            preprocess_options=MappingProxyType(dict(self.preprocess_options)),
+            weights=MappingProxyType(dict(self.weights)),
+            options=tuple(self.options),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneFamily:
+    """Backbones without end under one prefix, such as ``file:<model.keras>``.
+
+    Args:
+        prefix: what stands before the colon.
+        resolve: ``resolve(rest: str, modality: str | None) -> Backbone``, without importing TensorFlow.
+        modality: of all of them; ``None`` when it depends on the name or on the data.
+        pattern: how the rest looks, for listings: ``<model.keras>``.
+        summary: one sentence.
+    """
+
+    prefix: str
+    resolve: Reference
+    modality: str | None = None
+    pattern: str = ""
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self, self.prefix)
+        check_reference(self, "resolve", self.resolve)
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix}:{self.pattern}"

@@ -1,0 +1,49 @@
+"""The record of how a source becomes arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlplug.specs.option import Option
+from tlplug.specs.reference import Reference, check_name, check_reference, freeze
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """How a source (a path, bytes, an array) becomes the arrays that backbones of a modality take.
+
+    Args:
+        name: how backbones and people name it.
+        modality: what it serves.
+        make: ``make(options: Mapping, files: Mapping[str, Path]) -> callable``. The callable takes one source and
+            returns a dict of arrays without a batch axis; it raises `ValueError` with one line for a source it cannot
+            read. `options` holds this record's options, and ``input_shape``, the shape that the backbone takes.
+            `files` is what the backbone brings along, such as a vocabulary. It must not import TensorFlow.
+        suffixes: file endings that it reads, with the dot, in lower case.
+        options: its settings.
+        default_backbone: the backbone that ``tlplug train`` takes for this modality when none is named.
+        preview: ``preview(source) -> (media type, bytes)``, a small picture of a source for the report.
+        demo: ``demo(folder: Path) -> str``, writes a small labelled data set for ``tlplug demo`` and says what it is.
+        summary: one sentence.
+    """
+
+    name: str
+    modality: str
+    make: Reference
+    suffixes: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    default_backbone: str | None = None
+    preview: Reference | None = None
+    demo: Reference | None = None
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self, self.name)
+        check_name(self, self.modality)
+        check_reference(self, "make", self.make)
+        check_reference(self, "preview", self.preview, optional=True)
+        check_reference(self, "demo", self.demo, optional=True)
+        freeze(self, suffixes=tuple(self.suffixes), options=tuple(self.options))
+        for suffix in self.suffixes:
+            if not suffix.startswith(".") or suffix != suffix.lower():
+                raise ValueError(f"Preprocess {self.name!r}: a suffix looks like '.png'. Received: {suffix!r}.")

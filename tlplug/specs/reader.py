@@ -1,0 +1,43 @@
+"""The records of labelled examples and of what reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tlplug.specs.option import Option
+from tlplug.specs.reference import Reference, check_name, check_reference, freeze
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One labelled example as a reader gives it; `split` is ``train``, ``validation``, ``test`` or ``None``."""
+
+    source: Any
+    label: str
+    split: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """What turns a path into labelled examples.
+
+    Args:
+        name: how people choose it.
+        sniff: ``sniff(path: Path) -> float``, how sure it is that it can read the path, from 0 to 1.
+        read: ``read(path: Path, options: Mapping) -> iterable of Example``.
+        options: its settings.
+        summary: one sentence.
+    """
+
+    name: str
+    sniff: Reference
+    read: Reference
+    options: tuple[Option, ...] = ()
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self, self.name)
+        check_reference(self, "sniff", self.sniff)
+        check_reference(self, "read", self.read)
+        freeze(self, options=tuple(self.options))

@@ -1,0 +1,56 @@
+"""References to callables, and the checks that the records share."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tlplug.errors import PluginError, first_line
+
+API = 1
+"""The version of the plugin interface. A plugin module may state the one it was written for as ``TLPLUG_API``."""
+
+Reference = Callable[..., Any] | str
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]*\Z")
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+
+
+def load_reference(reference: Reference) -> Callable[..., Any]:
+    """Return the callable that a record names, importing its module when it was given as a string.
+
+    >>> load_reference("math:sqrt")(9.0)
+    3.0
+    """
+    if not isinstance(reference, str):
+        return reference
+    module, _, attribute = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"Cannot load {reference!r}: {first_line(error)}.") from error
+    if not callable(found):
+        raise PluginError(f"{reference!r} is not callable. Received: {type(found).__name__}.")
+    return found  # type: ignore[no-any-return]
+
+
+def check_name(record: object, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ValueError(
+            f"A {type(record).__name__} name has lower-case letters, digits, '_', '-' and '.'. Received: {name!r}."
+        )
+
+
+def check_reference(record: object, what: str, value: object, *, optional: bool = False) -> None:
+    if (optional and value is None) or callable(value) or (isinstance(value, str) and _REFERENCE.match(value)):
+        return
+    raise TypeError(f"{type(record).__name__}.{what} is a callable or 'module:function'. Received: {value!r}.")
+
+
+def freeze(record: object, **values: object) -> None:
+    for name, value in values.items():
+        object.__setattr__(record, name, value)

