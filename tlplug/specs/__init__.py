@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from tlplug.specs.backbone import Backbone, BackboneFamily
 from tlplug.specs.exporter import Exporter
@@ -21,7 +22,7 @@ from tlplug.specs.weights import SOURCE_KINDS, Source, Weights
 
 Record = Backbone | BackboneFamily | Preprocess | Head | Runtime | Exporter | Reader
 
-KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
+KINDS: Mapping[str, tuple[type[Any], ...]] = MappingProxyType(
     {
         "backbone": (Backbone, BackboneFamily),
         "preprocess": (Preprocess,),

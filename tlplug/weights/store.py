@@ -16,7 +16,7 @@ from tlplug.errors import UnknownNameError, UsageError, WeightsError
 from tlplug.registry import Entry
 from tlplug.specs import Weights
 from tlplug.storage import cache_dir, file_digest, read_json, replace_file, warn_cache, write_json
-from tlplug.weights.sources import FETCH, SourceError, mismatch, needs_network
+from tlplug.weights.sources import FETCH, NotReachedError, SourceError, mismatch, needs_network
 
 OFFLINE = "TLPLUG_OFFLINE"
 _RECORD = "record.json"
