@@ -167,10 +167,8 @@ class WeightsStore:
                     raise SourceError(reason)
             except SourceError as error:
                 reasons.append(f"{source}: {error}")
-                if arriving.exists() and not str(error).startswith(
-                    ("no connection", "ConnectionError", "TimeoutError")
-                ):
-                    arriving.unlink()
+                if not isinstance(error, NotReachedError):
+                    arriving.unlink(missing_ok=True)
                 continue
             with replace_file(folder / filename) as temporary:
                 arriving.replace(temporary)
