@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, TextIO
 
 Advance = Callable[[int], None]
 
@@ -33,11 +34,20 @@ class Silent:
         pass
 
 
+def _own_stderr() -> TextIO:
+    """A second handle on standard error, which stays open while native code's output is sent elsewhere."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
+    except (OSError, ValueError, AttributeError):  # replaced by something that is no file
+        return sys.stderr
+
+
 class Lines:
     """One line when work that takes longer than `patience` seconds is under way, for logs and pipes."""
 
     def __init__(self, patience: float = 5.0) -> None:
         self._patience = patience
+        self._stream = _own_stderr()
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
@@ -53,8 +63,8 @@ class Lines:
         yield advance
 
     def note(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        self._stream.write(text + "\n")
+        self._stream.flush()
 
 
 class Bars:
@@ -63,7 +73,7 @@ class Bars:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(stderr=True)
+        self._console = Console(file=_own_stderr())
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:

@@ -1,0 +1,25 @@
+"""Backbone records: chosen, and built into Keras models."""
+
+from tlplug.backbones.build import ArraySpec, BuiltBackbone, build_backbone, describe_inputs
+from tlplug.backbones.quiet import import_keras, quiet
+from tlplug.backbones.selection import (
+    RANDOM,
+    Selection,
+    select_backbone,
+    split_options,
+    with_random_weights,
+)
+
+__all__ = [
+    "RANDOM",
+    "ArraySpec",
+    "BuiltBackbone",
+    "Selection",
+    "build_backbone",
+    "describe_inputs",
+    "import_keras",
+    "quiet",
+    "select_backbone",
+    "split_options",
+    "with_random_weights",
+]

@@ -1,0 +1,148 @@
+"""A chosen backbone built into a Keras model, and what the model takes and gives."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlplug.backbones.quiet import import_keras
+from tlplug.backbones.selection import RANDOM, Selection
+from tlplug.errors import PluginError, TlplugError, WeightsError, first_line
+from tlplug.specs import load_reference
+from tlplug.weights import WeightsStore
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array that a model takes: its name, its shape without the batch axis, and its type."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class BuiltBackbone:
+    """A Keras model and what is known of it.
+
+    Attributes:
+        model: arrays in, pooled embedding out.
+        inputs: what it takes.
+        embedding_size: of its output ``[batch, size]``.
+        digest: sha256 over the architecture and every weight.
+        parameters: number of weights.
+    """
+
+    model: keras.Model
+    inputs: tuple[ArraySpec, ...]
+    embedding_size: int
+    digest: str
+    parameters: int
+
+
+def build_backbone(selection: Selection) -> BuiltBackbone:
+    """Build a backbone with its weights; imports TensorFlow.
+
+    Raises:
+        WeightsError: the weights cannot be had, or do not fit the model.
+        PluginError: the builder fails, or what it returns is no backbone.
+    """
+    keras = import_keras()
+    name, record = selection.entry.name, selection.entry.record
+    weights: Path | None = None
+    if selection.weights not in (None, RANDOM):
+        weights = WeightsStore().get(selection.entry, str(selection.weights)).path
+    build = load_reference(record.build)
+    keras.utils.set_random_seed(selection.seed)
+    try:
+        model = build(weights, **_accepted(build, selection.options))
+    except (KeyboardInterrupt, TlplugError):
+        raise
+    except Exception as error:
+        if weights is not None:
+            raise WeightsError(
+                f"The backbone {name!r} cannot be built with the weights {selection.weights!r}: {first_line(error)}"
+            ) from error
+        raise PluginError(f"The backbone {name!r} cannot be built: {first_line(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise PluginError(f"The backbone {name!r} returned no keras.Model. Received: {type(model).__name__}.")
+    size = _embedding_size(name, model)
+    model.trainable = False
+    return BuiltBackbone(
+        model=model,
+        inputs=describe_inputs(model, record.input_shape),
+        embedding_size=size,
+        digest=_digest(model),
+        parameters=model.count_params(),
+    )
+
+
+def _accepted(build: Callable[..., Any], options: Any) -> dict[str, Any]:
+    """The options that a builder takes: all, or those that it names when it has no ``**options``."""
+    parameters = inspect.signature(build).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return dict(options)
+    names = {parameter.name for parameter in parameters}
+    return {name: value for name, value in options.items() if name in names}
+
+
+def _embedding_size(name: str, model: keras.Model) -> int:
+    if not model.built or not getattr(model, "outputs", None):
+        raise PluginError(
+            f"The backbone {name!r} must return a functional or Sequential model with a keras.Input, whose shapes are "
+            "known. Received: a model that is not built."
+        )
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2 or model.outputs[0].shape[1] is None:
+        received = ", ".join(str(tuple(output.shape)) for output in model.outputs)
+        raise PluginError(
+            f"The backbone {name!r} must return one pooled embedding (None, size). Received: {received}. "
+            "Add keras.layers.GlobalAveragePooling2D() or the like."
+        )
+    return int(model.outputs[0].shape[1])
+
+
+def describe_inputs(model: keras.Model, stated: tuple[int | None, ...] | None = None) -> tuple[ArraySpec, ...]:
+    """Say what a built model takes.
+
+    Args:
+        model: with known inputs.
+        stated: fills in the lengths that a model with one input leaves open.
+    """
+    specs = []
+    for tensor in model.inputs:
+        shape = tuple(tensor.shape[1:])
+        if None in shape and stated is not None and len(model.inputs) == 1:
+            if len(stated) != len(shape):
+                raise PluginError(
+                    f"The backbone {model.name!r} states the input shape {stated}, its model has {shape}."
+                )
+            shape = tuple(own if own is not None else given for own, given in zip(shape, stated, strict=True))
+        specs.append(ArraySpec(tensor.name.partition(":")[0], shape, str(tensor.dtype)))
+    return tuple(specs)
+
+
+def _digest(model: keras.Model) -> str:
+    digest = hashlib.sha256(json.dumps(_without_names(model.get_config()), sort_keys=True, default=str).encode())
+    for variable in model.weights:
+        array = variable.numpy()
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _without_names(config: Any) -> Any:
+    """A model's configuration without the names that Keras numbers anew in every build."""
+    if isinstance(config, dict):
+        dropped = {"name", "registered_name", "build_config", "shared_object_id"}
+        return {key: _without_names(value) for key, value in config.items() if key not in dropped}
+    if isinstance(config, list | tuple):
+        return [_without_names(value) for value in config]
+    return config

@@ -1,0 +1,154 @@
+"""Which backbone, with which weights, options and preprocess: everything that can be said without building it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tlplug.errors import OptionError, PluginError, UsageError
+from tlplug.registry import Entry, registry
+from tlplug.specs import parse_options
+from tlplug.weights import WeightsStore, default_set
+
+RANDOM = "random"
+"""The weight set that every backbone has: as initialised, from a seed."""
+
+PARTS = ("backbone", "preprocess", "head", "reader")
+"""What options can be set for."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A backbone that is chosen but not built.
+
+    Attributes:
+        entry: the backbone's record and owner.
+        preprocess: the preprocess's record and owner.
+        weights: name of the weight set; `RANDOM`, or None for a backbone that has none and is used as built.
+        options: of the backbone.
+        preprocess_options: as given and as the backbone needs them, parsed; ``input_shape`` is added once it is built.
+        seed: of random weights, and of whatever a backbone without weights initialises at random.
+    """
+
+    entry: Entry
+    preprocess: Entry
+    weights: str | None
+    options: Mapping[str, Any]
+    preprocess_options: Mapping[str, Any]
+    seed: int = 0
+
+    def identity(self) -> dict[str, Any] | None:
+        """What the built model depends on; None when that cannot be known before it is built."""
+        if self.weights is None or self.entry.identity is None:
+            return None
+        digest: str | None = f"seed {self.seed}"
+        if self.weights != RANDOM:
+            digest = WeightsStore().digest(self.entry, self.weights)
+            if digest is None:
+                digest = WeightsStore().get(self.entry, self.weights).sha256
+        return {
+            "backbone": self.entry.qualified,
+            "options": dict(self.options),
+            "weights": self.weights,
+            "weights_digest": digest,
+            "code": self.entry.identity,
+        }
+
+
+def split_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort options given by address (``head.dropout``) by the part they are for.
+
+    >>> split_options({"head.dropout": 0.5})["head"]
+    {'dropout': 0.5}
+    """
+    parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for address, value in options.items():
+        part, dot, name = address.partition(".")
+        if not dot or part not in parts:
+            raise OptionError(
+                f"An option is set by its part and name. Received: {address!r}. Valid: {', '.join(PARTS)}, a dot and "
+                "the name, such as --set head.dropout=0.2."
+            )
+        parts[part][name] = value
+    return parts
+
+
+def select_backbone(
+    name: str | None,
+    *,
+    modality: str | None,
+    weights: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    preprocess_options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Selection:
+    """Find a backbone and the preprocess that serves it.
+
+    Args:
+        name: of the backbone; the modality's default when None.
+        modality: of the data; None takes the backbone's own.
+        weights: name of a weight set, or ``random``; the first one when None.
+        options: of the backbone.
+        preprocess_options: of the preprocess.
+        seed: of random weights.
+
+    Raises:
+        UnknownNameError: no such backbone, preprocess or weight set.
+        OptionError: an option that does not fit.
+        UsageError: a backbone for another modality.
+    """
+    entry = registry().get("backbone", name or _default(modality), modality=modality)
+    record = entry.record
+    if modality is not None and record.modality != modality:
+        raise UsageError(
+            f"The backbone {entry.name!r} takes {record.modality}, the data is {modality}. "
+            f"Valid: a backbone out of tlplug backbones --modality {modality}."
+        )
+    preprocess = _preprocess(entry)
+    chosen = weights or default_set(entry)
+    if chosen is not None and chosen != RANDOM:
+        WeightsStore().weights(entry, chosen)
+    given = {**record.preprocess_options, **(preprocess_options or {})}
+    return Selection(
+        entry=entry,
+        preprocess=preprocess,
+        weights=chosen,
+        options=parse_options("backbone", record.options, options or {}),
+        preprocess_options=parse_options("preprocess", preprocess.record.options, given),
+        seed=seed,
+    )
+
+
+def with_random_weights(selection: Selection, seed: int) -> Selection:
+    """The same network, as initialised from a seed: what a comparison shows that transfer bought."""
+    return replace(selection, weights=RANDOM, seed=seed)
+
+
+def _default(modality: str | None) -> str:
+    for entry in registry().entries("preprocess"):
+        if entry.record.modality == modality and entry.record.default_backbone:
+            return str(entry.record.default_backbone)
+    names = [e.name for e in registry().entries("backbone") if getattr(e.record, "modality", None) == modality]
+    if len(names) == 1:
+        return names[0]
+    valid = ", ".join(names) or "none: install a plugin that brings one"
+    raise UsageError(f"No default backbone for {modality}: choose one with --backbone. Valid: {valid}.")
+
+
+def _preprocess(entry: Entry) -> Entry:
+    if entry.record.preprocess:
+        found = registry().get("preprocess", entry.record.preprocess)
+        if found.record.modality != entry.record.modality:
+            raise PluginError(
+                f"The backbone {entry.name!r} takes {entry.record.modality}, its preprocess {found.name!r} reads "
+                f"{found.record.modality}."
+            )
+        return found
+    entries = [e for e in registry().entries("preprocess") if e.record.modality == entry.record.modality]
+    if len(entries) != 1:
+        valid = ", ".join(e.qualified for e in entries) or "none: install or register one"
+        raise PluginError(
+            f"The backbone {entry.name!r} must name its preprocess for {entry.record.modality}. Valid: {valid}."
+        )
+    return entries[0]

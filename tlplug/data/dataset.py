@@ -1,0 +1,95 @@
+"""The data set: examples, labels, class names and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An example that was left out, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled examples of one modality.
+
+    Attributes:
+        sources: where each example is: a path, bytes or an array.
+        labels: int64 ``[n]``, positions in `classes`.
+        classes: the class names.
+        digests: sha256 of each example's content.
+        splits: ``train``, ``validation`` or ``test`` for each example.
+        modality: of all of them.
+        skipped: what was found and left out.
+        origin: where it was read from, for people.
+    """
+
+    sources: Sequence[Any]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    digests: Sequence[bytes]
+    splits: NDArray[np.str_]
+    modality: str
+    skipped: tuple[Skipped, ...] = ()
+    origin: str = ""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, chosen: NDArray[Any]) -> Dataset:
+        """Return the examples that a mask or an array of positions chooses."""
+        positions = np.arange(len(self))[chosen]
+        return replace(
+            self,
+            sources=[self.sources[i] for i in positions],
+            labels=self.labels[positions],
+            digests=[self.digests[i] for i in positions],
+            splits=self.splits[positions],
+        )
+
+    def part(self, name: str) -> Dataset:
+        """Return the examples of one split."""
+        return self.take(self.splits == name)
+
+    @property
+    def train(self) -> Dataset:
+        """What models are fitted on."""
+        return self.part(TRAIN)
+
+    @property
+    def validation(self) -> Dataset:
+        """What settings may be chosen on, where the data set has such a part beside a test part."""
+        return self.part(VALIDATION)
+
+    @property
+    def test(self) -> Dataset:
+        """What every figure is reported on, and nothing is fitted or chosen on."""
+        return self.part(TEST)
+
+    def name(self, position: int) -> str:
+        """How an example is called in tables and files."""
+        return source_name(self.sources[position], position)
+
+    def counts(self) -> dict[str, int]:
+        """Examples by class name."""
+        numbers = np.bincount(self.labels, minlength=len(self.classes))
+        return {name: int(number) for name, number in zip(self.classes, numbers, strict=True)}
+
+
+def source_name(source: Any, position: int) -> str:
+    """How a source is called: its path, or its kind and position."""
+    if isinstance(source, str | Path):
+        return str(source)
+    return f"{type(source).__name__} {position}"

@@ -1,0 +1,293 @@
+"""From a path, or sources and labels, to a `Dataset`."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tlplug.data.content import digests
+from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, source_name
+from tlplug.data.split import hold_out
+from tlplug.errors import DataError, UsageError
+from tlplug.registry import registry
+from tlplug.specs import Example, load_reference, parse_options
+
+HOLDOUT = 0.2
+
+
+def load_data(
+    data: str | Path | Sequence[Any],
+    labels: Sequence[Any] | None = None,
+    *,
+    test: str | Path | None = None,
+    holdout: float = HOLDOUT,
+    seed: int = 0,
+    modality: str | None = None,
+    reader: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Read labelled examples and split them.
+
+    The held-out part, ``data.test``, is: `test`; else the data's own test part; else its validation part; else
+    `holdout` of every class, seeded. The same content is never both in it and in what models are fitted on.
+
+    Args:
+        data: a folder with one subfolder a class (or whatever an installed reader takes), or a sequence of sources.
+        labels: one for each source, when `data` is a sequence.
+        test: a second data set to report on; then all of `data` trains.
+        holdout: the share that is held out when the data has no test part of its own.
+        seed: of the split.
+        modality: ``image`` ...; found from the files when left out, necessary for sources that are no files.
+        reader: name of the reader; the surest one when left out.
+        options: of the reader.
+
+    Raises:
+        UsageError: no such path, or an argument that does not fit.
+        DataError: fewer than two classes, a class with one example, or nothing that can be read.
+
+    >>> import numpy as np, tlplug
+    >>> @tlplug.register_preprocess("grey", modality="grey")
+    ... def make(options, files):
+    ...     return lambda source: {"pixels": source}
+    >>> images = np.arange(10 * 4, dtype="uint8").reshape(10, 2, 2)
+    >>> data = tlplug.load_data(list(images), labels=["low"] * 5 + ["high"] * 5, modality="grey")
+    >>> data.classes, len(data.train), len(data.test)
+    (('high', 'low'), 8, 2)
+    """
+    if not 0 < holdout < 1:
+        raise UsageError(f"The held-out share is between 0 and 1. Received: {holdout}. Valid: --holdout 0.2.")
+    if isinstance(data, str | Path):
+        if labels is not None:
+            raise UsageError("Labels are for a sequence of sources; a path brings its own. Leave labels out.")
+        examples = read_examples(Path(data), reader, options or {})
+        origin = str(data)
+    else:
+        examples = _paired(data, labels)
+        origin = f"{len(examples)} sources"
+    examples, modality, skipped = _of_one_modality(examples, modality, origin)
+    dataset = _digested(examples, modality, skipped, origin)
+    if test is not None:
+        dataset = _with_test(dataset, load_examples(test, modality=modality, reader=reader, options=options))
+    return _split(dataset, holdout, seed)
+
+
+def load_examples(
+    data: str | Path,
+    *,
+    modality: str | None = None,
+    reader: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Read labelled examples to report on: the test part where there is one, else everything."""
+    examples, modality, skipped = _of_one_modality(
+        read_examples(Path(data), reader, options or {}), modality, str(data)
+    )
+    dataset = _digested(examples, modality, skipped, str(data))
+    return dataset.test if TEST in dataset.splits else dataset
+
+
+def read_examples(path: Path, reader: str | None, options: Mapping[str, Any]) -> list[Example]:
+    """Read a path with the named reader, or with the one that is surest."""
+    if not path.exists():
+        raise UsageError(f"No such data: {str(path)!r}. Valid: a folder with one subfolder per class.")
+    if reader:
+        entry = registry().get("reader", reader)
+    else:
+        sure = [(load_reference(entry.record.sniff)(path), entry) for entry in registry().entries("reader")]
+        confidence, entry = max(sure, key=lambda pair: pair[0])
+        if confidence <= 0:
+            raise UsageError(f"No reader takes {str(path)!r}. Valid: a folder with one subfolder per class.")
+    values = parse_options("reader", entry.record.options, options)
+    examples = list(load_reference(entry.record.read)(path, values))
+    if not examples:
+        raise DataError(f"No examples in {str(path)!r}. Valid: a folder with one subfolder per class, files in each.")
+    return examples
+
+
+def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Example]:
+    if labels is None or len(labels) != len(sources):
+        received = "none" if labels is None else str(len(labels))
+        raise UsageError(f"Every source needs a label: {len(sources)} sources. Received: {received} labels.")
+    return [Example(source=source, label=str(label)) for source, label in zip(sources, labels, strict=True)]
+
+
+def as_source(source: Any, suffixes: Iterable[str]) -> Any:
+    """A text that ends like a file of the modality is a path; everything else stays what it is."""
+    if isinstance(source, str) and source.lower().endswith(tuple(suffixes)):
+        return Path(source)
+    return source
+
+
+def suffixes_of(modality: str) -> set[str]:
+    """The file endings that the preprocesses of a modality read."""
+    entries = registry().entries("preprocess")
+    return {suffix for entry in entries if entry.record.modality == modality for suffix in entry.record.suffixes}
+
+
+def _of_one_modality(
+    examples: list[Example], modality: str | None, origin: str
+) -> tuple[list[Example], str, list[Skipped]]:
+    """Keep the examples of the given or the prevailing modality; say why the others are left out."""
+    suffixes: dict[str, set[str]] = {}
+    for entry in registry().entries("preprocess"):
+        suffixes.setdefault(entry.record.modality, set()).update(entry.record.suffixes)
+    if modality is None:
+        modality = _prevailing(examples, suffixes, origin)
+    elif modality not in suffixes:
+        valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed, pip install tlplug-vision"
+        raise UsageError(f"Unknown modality {modality!r}. Valid: {valid}.")
+    kept, skipped = [], []
+    for example in examples:
+        source = as_source(example.source, suffixes[modality])
+        if isinstance(source, Path) and source.suffix.lower() not in suffixes[modality]:
+            reason = f"no {modality} file: its ending is {source.suffix!r}" if source.suffix else "it has no ending"
+            skipped.append(Skipped(str(source), reason))
+        else:
+            kept.append(replace(example, source=source))
+    if not kept:
+        raise DataError(_nothing_left(origin, skipped, suffixes[modality]))
+    return kept, modality, skipped
+
+
+def _prevailing(examples: list[Example], suffixes: Mapping[str, set[str]], origin: str) -> str:
+    endings = collections.Counter(
+        example.source.suffix.lower() for example in examples if isinstance(example.source, Path)
+    )
+    if not endings:
+        valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed"
+        raise UsageError(f"Sources that are no files need a modality. Valid: {valid}.")
+    counts = {
+        modality: sum(count for ending, count in endings.items() if ending in known)
+        for modality, known in suffixes.items()
+    }
+    found = {modality: count for modality, count in counts.items() if count}
+    if not found:
+        if not suffixes:
+            raise DataError("No installed plugin reads any data. Type: pip install tlplug-vision (photos).")
+        seen = ", ".join(ending or "no ending" for ending, _ in endings.most_common(5))
+        valid = ", ".join(f"{modality} ({' '.join(sorted(known))})" for modality, known in sorted(suffixes.items()))
+        raise DataError(f"No file in {origin!r} can be read. Received: files with {seen}. Valid: {valid}.")
+    best = max(found, key=lambda modality: found[modality])
+    rivals = [modality for modality, count in found.items() if modality != best and 2 * count > found[best]]
+    if rivals:
+        counted = ", ".join(f"{count} {modality}" for modality, count in sorted(found.items()))
+        raise UsageError(f"{origin!r} has files of several modalities: {counted}. Choose with --modality {best}.")
+    return best
+
+
+def _nothing_left(origin: str, skipped: list[Skipped], suffixes: set[str]) -> str:
+    endings = sorted({Path(item.source).suffix.lower() or "no ending" for item in skipped})[:5]
+    return (
+        f"No file in {origin!r} can be read. Received: {len(skipped)} files with {', '.join(endings)}. "
+        f"Valid: {' '.join(sorted(suffixes))}."
+    )
+
+
+def _digested(examples: list[Example], modality: str, skipped: list[Skipped], origin: str) -> Dataset:
+    """Tell the examples apart by content; those that cannot be read are left out with their reason."""
+    kept: list[tuple[Example, bytes]] = []
+    for position, (example, digest) in enumerate(
+        zip(examples, digests([example.source for example in examples]), strict=True)
+    ):
+        if isinstance(digest, str):
+            skipped.append(Skipped(source_name(example.source, position), digest))
+        else:
+            kept.append((example, digest))
+    if not kept:
+        raise DataError(f"No file in {origin!r} can be opened: {skipped[-1].source} {skipped[-1].reason}.")
+    classes = tuple(sorted({example.label for example, _ in kept}))
+    index = {name: number for number, name in enumerate(classes)}
+    return Dataset(
+        sources=[example.source for example, _ in kept],
+        labels=np.array([index[example.label] for example, _ in kept], np.int64),
+        classes=classes,
+        digests=[digest for _, digest in kept],
+        splits=np.array([example.split or TRAIN for example, _ in kept]).astype("U10"),
+        modality=modality,
+        skipped=tuple(skipped),
+        origin=origin,
+    )
+
+
+def _with_test(train: Dataset, test: Dataset) -> Dataset:
+    """Put two data sets together: the first trains, the second is reported on."""
+    labels = align_labels(test, train.classes)
+    return replace(
+        train,
+        sources=[*train.sources, *test.sources],
+        labels=np.concatenate([train.labels, labels]),
+        digests=[*train.digests, *test.digests],
+        splits=np.array([TRAIN] * len(train) + [TEST] * len(test)).astype("U10"),
+        skipped=train.skipped + test.skipped,
+    )
+
+
+def align_labels(dataset: Dataset, classes: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return a data set's labels as positions in `classes`.
+
+    Raises:
+        DataError: it has a class that is not among them.
+    """
+    unknown = [name for name in dataset.classes if name not in classes]
+    if unknown:
+        raise DataError(
+            f"{dataset.origin!r} has classes that the training part lacks: {', '.join(unknown[:5])}. "
+            f"Valid: {', '.join(classes)}."
+        )
+    return np.array([list(classes).index(name) for name in dataset.classes], np.int64)[dataset.labels]
+
+
+def _split(dataset: Dataset, holdout: float, seed: int) -> Dataset:
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"A classifier needs at least two classes. Received: {dataset.origin!r} with the one class "
+            f"{dataset.classes[0]!r}. Valid: one subfolder per class."
+        )
+    splits = dataset.splits.copy()
+    if TEST not in splits and VALIDATION in splits:
+        splits[splits == VALIDATION] = TEST
+    if TEST not in splits:
+        _check_class_sizes(dataset)
+        splits[hold_out(dataset.labels, dataset.digests, holdout, seed)] = TEST
+    dataset = _without_leaks(replace(dataset, splits=splits))
+    missing = [
+        name
+        for number, name in enumerate(dataset.classes)
+        if not np.any(dataset.labels[dataset.splits == TRAIN] == number)
+    ]
+    if missing:
+        raise DataError(
+            f"The training part of {dataset.origin!r} has no example of: {', '.join(missing[:5])}. "
+            "Valid: at least one of each class in train/, and none of them in test/ as well."
+        )
+    return dataset
+
+
+def _check_class_sizes(dataset: Dataset) -> None:
+    for number, name in enumerate(dataset.classes):
+        different = {digest for digest, label in zip(dataset.digests, dataset.labels, strict=True) if label == number}
+        if len(different) < 2:
+            raise DataError(
+                f"The class {name!r} has one example, and one cannot be both trained on and tested on. "
+                "Valid: at least 2 different ones per class; add some, or remove the class."
+            )
+
+
+def _without_leaks(dataset: Dataset) -> Dataset:
+    """Leave out of the other parts what the test part has too, and out of training what validation has too."""
+    drop = np.zeros(len(dataset), bool)
+    skipped = list(dataset.skipped)
+    taken: set[bytes] = set()
+    for part in (TEST, VALIDATION, TRAIN):
+        members = [int(position) for position in np.flatnonzero(dataset.splits == part)]
+        for position in members:
+            if dataset.digests[position] in taken:
+                drop[position] = True
+                skipped.append(Skipped(dataset.name(position), "the same content is in a part that is held out"))
+        taken |= {dataset.digests[position] for position in members}
+    return replace(dataset.take(~drop), skipped=tuple(skipped))

@@ -1,0 +1,18 @@
+"""Embeddings: backbones compiled for a runtime, run in a bounded pipeline, and kept."""
+
+from tlplug.features.compilation import compile_backbone, compile_network
+from tlplug.features.compiled import CompiledBackbone
+from tlplug.features.extraction import Extractor, Features, extractor_for
+from tlplug.features.preprocessing import PreprocessSpec
+from tlplug.features.store import FeatureStore
+
+__all__ = [
+    "CompiledBackbone",
+    "Extractor",
+    "FeatureStore",
+    "Features",
+    "PreprocessSpec",
+    "compile_backbone",
+    "compile_network",
+    "extractor_for",
+]

@@ -1,0 +1,212 @@
+"""Compilation of networks for a runtime: made once, proven equal to Keras, and kept."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug import progress
+from tlplug.backbones import RANDOM, ArraySpec, BuiltBackbone, Selection, build_backbone, describe_inputs, quiet
+from tlplug.errors import PluginError, UsageError, first_line
+from tlplug.features.compiled import ABOUT, BATCH, KERAS_FILE, CompiledBackbone
+from tlplug.registry import Entry, registry
+from tlplug.specs import load_reference
+from tlplug.storage import cache_dir, manifest_problem, new_folder, warn_cache, write_json, write_manifest
+
+TOLERANCE = 1e-3
+"""Largest difference from Keras, relative to the largest value, with which a compiled network is accepted."""
+
+
+def compile_backbone(selection: Selection, runtime: str | None = None) -> CompiledBackbone:
+    """Return a chosen backbone compiled for a runtime, from the cache where it is there.
+
+    Args:
+        selection: the backbone, its weights and options.
+        runtime: name of the runtime; the available one with the highest priority when None. When a network cannot be
+            converted for it, the next one serves.
+
+    Raises:
+        WeightsError, PluginError: it cannot be built, or no runtime takes it.
+    """
+    runtimes = _runtimes(runtime)
+    built: BuiltBackbone | None = None
+    identity: Mapping[str, Any] | None = selection.identity()
+    if identity is None:
+        built = build_backbone(selection)
+        identity = {"built": built.digest, "inputs": [asdict(spec) for spec in built.inputs]}
+    keys = [_key(identity, entry) for entry in runtimes]
+    for key in keys:
+        if found := _cached(key):
+            return found
+    try:
+        folder = cache_dir() / "compiled" / keys[0]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.with_name(folder.name + ".lock")):
+            for key in keys:  # another process may have made it meanwhile
+                if found := _cached(key):
+                    return found
+            built = built or build_backbone(selection)
+            targets = [(entry, cache_dir() / "compiled" / key) for entry, key in zip(runtimes, keys, strict=True)]
+            return _compile_first(built, _about(selection, built), targets)
+    except OSError as error:
+        warn_cache(f"Cannot keep the compiled backbone in {cache_dir()}", error)
+    temporary = Path(tempfile.mkdtemp(prefix="tlplug-compiled-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    built = built or build_backbone(selection)
+    return _compile_first(built, _about(selection, built), [(entry, temporary / entry.name) for entry in runtimes])
+
+
+def compile_network(model: Any, folder: Path, name: str) -> CompiledBackbone:
+    """Compile a Keras model, such as a head, into a new folder, for the best runtime that takes it.
+
+    Raises:
+        PluginError: no runtime does.
+    """
+    built = BuiltBackbone(
+        model=model,
+        inputs=describe_inputs(model),
+        embedding_size=int(model.outputs[0].shape[1]),
+        digest="",
+        parameters=model.count_params(),
+    )
+    return _compile_first(built, {"name": name}, [(entry, folder) for entry in _runtimes(None)])
+
+
+def _runtimes(name: str | None) -> list[Entry]:
+    entries = sorted(registry().entries("runtime"), key=lambda entry: -entry.record.priority)
+    available = [entry for entry in entries if load_reference(entry.record.available)()]
+    if name is None:
+        return available
+    chosen = registry().get("runtime", name)
+    if chosen not in available:
+        valid = ", ".join(entry.name for entry in available)
+        raise UsageError(f"The runtime {name!r} cannot run here: what it needs is not installed. Valid: {valid}.")
+    return [chosen]
+
+
+def _key(identity: Mapping[str, Any], runtime: Entry) -> str:
+    versions = [metadata.version(package) for package in ("tensorflow", "keras", "ai-edge-litert")]
+    text = json.dumps([identity, runtime.qualified, runtime.plugin.version, versions], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _cached(key: str) -> CompiledBackbone | None:
+    folder = cache_dir() / "compiled" / key
+    if not folder.is_dir():
+        return None
+    problem = manifest_problem(folder)
+    if problem is None:
+        try:
+            return CompiledBackbone.read(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            problem = first_line(error)
+    progress.note(f"The compiled backbone in {folder} is damaged ({problem}); making it anew.")
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _compile_first(
+    built: BuiltBackbone, about: Mapping[str, Any], targets: list[tuple[Entry, Path]]
+) -> CompiledBackbone:
+    """Compile for the first runtime that takes the network, into the folder that goes with it."""
+    for runtime, folder in targets:
+        try:
+            with new_folder(folder) as temporary:
+                _compile(built, about, runtime, temporary)
+                write_manifest(temporary)
+        except _RefusedError as error:
+            progress.note(f"{about['name']} cannot run on {runtime.name}: {error}")
+        else:
+            return CompiledBackbone.read(folder)
+    tried = ", ".join(runtime.name for runtime, _ in targets)
+    raise PluginError(f"No runtime takes {about['name']!r}; tried: {tried}. The notes above say why.")
+
+
+class _RefusedError(Exception):
+    """A runtime does not take a network; the message says why."""
+
+
+def _about(selection: Selection, built: BuiltBackbone) -> dict[str, Any]:
+    record = selection.entry.record
+    return {
+        "name": selection.entry.name,
+        "plugin": str(selection.entry.plugin),
+        "weights": selection.weights if selection.weights != RANDOM else f"random, seed {selection.seed}",
+        "options": dict(selection.options),
+        "licence": record.weights[selection.weights].licence if selection.weights in record.weights else "",
+        "parameters": built.parameters,
+    }
+
+
+def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, folder: Path) -> None:
+    """Compile a model into a folder and compare the result with Keras."""
+    model = built.model
+    with progress.task(f"Compiling {about['name']} for {runtime.name} (once)"):
+        try:
+            with quiet():
+                load_reference(runtime.record.compile)(model, folder)
+                difference, invariant = _compare(model, built.inputs, load_reference(runtime.record.open)(folder))
+        except OSError:
+            raise
+        except Exception as error:
+            raise _RefusedError(first_line(error)) from error
+        if difference > TOLERANCE:
+            raise _RefusedError(f"its results differ from Keras by {difference:.1e}")
+        if not (folder / KERAS_FILE).exists():
+            _save_keras(model, folder / KERAS_FILE)
+    values = {
+        "inputs": [asdict(spec) for spec in built.inputs],
+        "embedding_size": built.embedding_size,
+        "digest": built.digest,
+        "runtime": runtime.name,
+        "invariant": invariant,
+        "difference": difference,
+        "about": about,
+    }
+    write_json(folder / ABOUT, values)
+
+
+def _save_keras(model: Any, path: Path) -> None:
+    """Keep the Keras model too where it can be saved, for fine-tuning and other runtimes."""
+    try:
+        model.save(path)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a layer of the user's own that does not serialise
+        progress.note(f"The Keras model itself cannot be saved: {first_line(error)}")
+        path.unlink(missing_ok=True)
+
+
+def _compare(
+    model: Any, inputs: tuple[ArraySpec, ...], run: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
+) -> tuple[float, bool]:
+    """Run the same random arrays through Keras and a runtime, as one batch and alone."""
+    generator = np.random.default_rng(0)
+    arrays = {spec.name: _random(spec, generator) for spec in inputs}
+    ordered = [arrays[spec.name] for spec in inputs]
+    expected = np.asarray(model(ordered if len(ordered) > 1 else ordered[0], training=False))
+    received = run(arrays)
+    alone = run({name: array[:1] for name, array in arrays.items()})
+    largest = float(np.abs(expected).max()) or 1.0
+    return float(np.abs(received - expected).max()) / largest, bool(np.array_equal(alone, received[:1]))
+
+
+def _random(spec: ArraySpec, generator: np.random.Generator) -> NDArray[Any]:
+    shape = (BATCH, *(16 if length is None else length for length in spec.shape))
+    if spec.dtype == "uint8":
+        return generator.integers(0, 256, shape, np.uint8)
+    if spec.dtype.startswith(("int", "bool")):
+        return generator.integers(0, 2, shape).astype(spec.dtype)
+    return generator.uniform(-1, 1, shape).astype(spec.dtype)

@@ -1,0 +1,105 @@
+"""A network compiled for a runtime: opened and run without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.backbones import ArraySpec
+from tlplug.errors import PluginError, UsageError
+from tlplug.registry import registry
+from tlplug.specs import load_reference
+from tlplug.storage import read_json
+
+BATCH = 16
+"""Examples that go through a network at once."""
+
+ABOUT = "network.json"
+KERAS_FILE = "model.keras"
+
+
+@dataclass(frozen=True)
+class CompiledBackbone:
+    """A network in a folder, ready to run.
+
+    Attributes:
+        folder: where its files are.
+        inputs: what it takes.
+        embedding_size: of what it returns.
+        digest: of architecture and weights.
+        runtime: name of the runtime it is compiled for.
+        invariant: whether an example's embedding is the same, bit for bit, whatever else is in the batch.
+        difference: the largest from Keras that was measured, relative to the largest value.
+        about: what it was made from, for people.
+    """
+
+    folder: Path
+    inputs: tuple[ArraySpec, ...]
+    embedding_size: int
+    digest: str
+    runtime: str
+    invariant: bool
+    difference: float
+    about: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> CompiledBackbone:
+        """Read what a folder of compiled files says of itself.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: it is damaged.
+        """
+        values = read_json(folder / ABOUT)
+        inputs = tuple(ArraySpec(i["name"], tuple(i["shape"]), i["dtype"]) for i in values.pop("inputs"))
+        return cls(folder=folder, inputs=inputs, **values)
+
+    def open(self) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
+        """Return the network as a callable: a dict of arrays ``[n, ...]`` in, float32 ``[n, size]`` out.
+
+        A batch is filled up to a fixed size where the runtime's results would otherwise depend on it.
+        """
+        entry = registry().get("runtime", self.runtime)
+        if not load_reference(entry.record.available)():
+            raise UsageError(f"The runtime {self.runtime!r} cannot run here: what it needs is not installed.")
+        run = load_reference(entry.record.open)(self.folder)
+
+        def embed(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+            count = len(next(iter(arrays.values())))
+            if self.invariant or count == BATCH:
+                embeddings = run(arrays)
+            else:
+                embeddings = run({name: _filled(array, BATCH) for name, array in arrays.items()})[:count]
+            return np.ascontiguousarray(embeddings, np.float32)
+
+        return embed
+
+    def prepare(self, arrays: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Check what a preprocess gave for one example and cast it to what the network takes.
+
+        Raises:
+            PluginError: a missing array or another shape than the network's.
+        """
+        if len(self.inputs) == 1 and len(arrays) == 1:
+            arrays = {self.inputs[0].name: next(iter(arrays.values()))}
+        prepared = {}
+        for spec in self.inputs:
+            array = np.asarray(arrays.get(spec.name))
+            fits = len(array.shape) == len(spec.shape) and all(
+                wanted in (None, received) for wanted, received in zip(spec.shape, array.shape, strict=True)
+            )
+            if not fits:
+                raise PluginError(
+                    f"The network takes {spec.name!r} of shape {spec.shape}. Received from the preprocess: "
+                    f"{', '.join(f'{name} {np.shape(value)}' for name, value in arrays.items())}."
+                )
+            prepared[spec.name] = array.astype(spec.dtype, copy=False)
+        return prepared
+
+
+def _filled(array: NDArray[Any], count: int) -> NDArray[Any]:
+    return np.concatenate([array, np.zeros((count - len(array), *array.shape[1:]), array.dtype)])

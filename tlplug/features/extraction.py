@@ -1,0 +1,145 @@
+"""From sources to embeddings: what is kept is read, the rest goes through the pipeline and is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug import progress
+from tlplug.backbones import Selection
+from tlplug.features.compilation import compile_backbone
+from tlplug.features.compiled import CompiledBackbone
+from tlplug.features.pipeline import run_pipeline
+from tlplug.features.preprocessing import PreprocessSpec
+from tlplug.features.store import FeatureStore
+from tlplug.registry import plugin_identity
+
+BLOCK = 1024
+"""Examples between two writes to the store: what a killed process can lose."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Embeddings of a run of examples.
+
+    Attributes:
+        start: position of the first of these examples among all.
+        embeddings: float32 ``[n, size]``; NaN where there is a failure.
+        failures: the reason by position among all, for examples that cannot be read.
+        computed: how many were not in the store.
+    """
+
+    start: int
+    embeddings: NDArray[np.float32]
+    failures: Mapping[int, str]
+    computed: int
+
+
+class Extractor:
+    """A compiled backbone with its preprocess, and the store of what it has computed before.
+
+    Args:
+        compiled: the network.
+        preprocess: what makes its arrays.
+        store: None for embeddings that are not kept.
+    """
+
+    def __init__(
+        self, compiled: CompiledBackbone, preprocess: PreprocessSpec, store: FeatureStore | None = None
+    ) -> None:
+        self.compiled = compiled
+        self.preprocess = preprocess
+        self.store = store
+        self._parts: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+
+    def blocks(self, sources: Sequence[Any], digests: Sequence[bytes] | None = None) -> Iterator[Features]:
+        """Yield the embeddings of all sources, in order, some hundred at a time.
+
+        Args:
+            sources: what the preprocess takes.
+            digests: of their content; without them nothing is looked up or kept.
+        """
+        known = [self.store is not None and digests is not None and digest in self.store for digest in digests or []]
+        missing = len(sources) - sum(known)
+        with progress.task("Extracting features", missing, "examples") as advance:
+            for start in range(0, len(sources), BLOCK):
+                stop = min(start + BLOCK, len(sources))
+                yield self._block(sources, digests, range(start, stop), advance)
+
+    def all(self, sources: Sequence[Any], digests: Sequence[bytes] | None = None) -> Features:
+        """Return the embeddings of all sources in one matrix."""
+        embeddings = np.empty((len(sources), self.compiled.embedding_size), np.float32)
+        failures: dict[int, str] = {}
+        computed = 0
+        for block in self.blocks(sources, digests):
+            embeddings[block.start : block.start + len(block.embeddings)] = block.embeddings
+            failures.update(block.failures)
+            computed += block.computed
+        return Features(0, embeddings, failures, computed)
+
+    def _block(
+        self, sources: Sequence[Any], digests: Sequence[bytes] | None, span: range, advance: progress.Advance
+    ) -> Features:
+        rows = np.full((len(span), self.compiled.embedding_size), np.nan, np.float32)
+        missing = list(span)
+        if self.store is not None and digests is not None:
+            kept = [position for position in span if digests[position] in self.store]
+            if kept:
+                rows[[position - span.start for position in kept]] = self.store.read([digests[p] for p in kept])
+                missing = sorted(set(span) - set(kept))
+        if not missing:
+            return Features(span.start, rows, {}, 0)
+        decode, embed = self._open()
+        failures: dict[int, str] = {}
+        for batch in run_pipeline(((position, sources[position]) for position in missing), decode, embed):
+            if batch.positions:
+                rows[[position - span.start for position in batch.positions]] = batch.embeddings
+            failures.update(batch.failures)
+            advance(len(batch.positions) + len(batch.failures))
+        if self.store is not None and digests is not None:
+            fresh = [position for position in missing if position not in failures]
+            self.store.write([digests[p] for p in fresh], rows[[p - span.start for p in fresh]])
+        return Features(span.start, rows, failures, len(missing))
+
+    def _open(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        if self._parts is None:
+            make, prepare = self.preprocess.make(), self.compiled.prepare
+            self._parts = (lambda source: prepare(make(source))), self.compiled.open()
+        return self._parts
+
+
+def extractor_for(selection: Selection, *, runtime: str | None = None, keep: bool = True) -> Extractor:
+    """Compile a chosen backbone and open the store of its embeddings.
+
+    Args:
+        selection: the backbone, weights, options and preprocess.
+        runtime: name of the runtime.
+        keep: whether embeddings are kept; those without a stable identity never are.
+    """
+    compiled = compile_backbone(selection, runtime)
+    preprocess = PreprocessSpec.of(selection, compiled.inputs)
+    fingerprint = _fingerprint(selection, compiled, preprocess) if keep else None
+    if fingerprint is None:
+        return Extractor(compiled, preprocess)
+    about = {**compiled.about, "runtime": compiled.runtime, "preprocess": preprocess.to_json()}
+    return Extractor(compiled, preprocess, FeatureStore(fingerprint, compiled.embedding_size, about))
+
+
+def _fingerprint(selection: Selection, compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
+    """Name everything that an embedding depends on beside the example; None where something has no identity."""
+    code = plugin_identity(selection.preprocess.plugin)
+    if code is None:
+        return None
+    depends = {
+        "network": compiled.digest,
+        "inputs": [[spec.name, list(spec.shape), spec.dtype] for spec in compiled.inputs],
+        "runtime": [compiled.runtime, "float32"],
+        "preprocess": [code, preprocess.name, dict(preprocess.options)],
+    }
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]

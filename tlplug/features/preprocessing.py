@@ -1,0 +1,82 @@
+"""The preprocess of a run: which one, with which options, and how to say what is missing when it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlplug.backbones import ArraySpec, Selection
+from tlplug.errors import PluginError, UnknownNameError
+from tlplug.registry import Entry, registry
+from tlplug.specs import load_reference
+from tlplug.storage import file_digest
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """A preprocess and its options, as a run stores it.
+
+    Attributes:
+        name: of the record.
+        distribution, version: what brings it.
+        options: its options and ``input_shape``.
+        file_sha256: of the plugin file that brings it; empty for a distribution.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    options: Mapping[str, Any]
+    file_sha256: str = ""
+
+    @classmethod
+    def of(cls, selection: Selection, inputs: tuple[ArraySpec, ...]) -> PreprocessSpec:
+        """The preprocess of a selection, for a model that takes `inputs`."""
+        entry = selection.preprocess
+        shape = inputs[0].shape if len(inputs) == 1 else selection.entry.record.input_shape
+        source = getattr(entry.plugin.module, "__file__", None)
+        return cls(
+            name=entry.name,
+            distribution=entry.plugin.distribution,
+            version=entry.plugin.version,
+            options={**selection.preprocess_options, "input_shape": list(shape) if shape else None},
+            file_sha256="" if entry.plugin.version or not source else file_digest(Path(source)),
+        )
+
+    def entry(self) -> Entry:
+        """Find the record again.
+
+        Raises:
+            PluginError: what brings it is not there; the message says what to install or pass.
+        """
+        try:
+            return registry().get("preprocess", f"{self.distribution}/{self.name}")
+        except UnknownNameError:
+            if self.file_sha256:
+                way = f"pass the plugin file that it was trained with: --plugin {self.distribution}"
+            else:
+                way = f"install what brings it: pip install {self.distribution}=={self.version}"
+            raise PluginError(
+                f"The preprocess {self.name!r} of {self.distribution} is needed and not there: {way}. "
+                "(tlplug plugins list shows what is.)"
+            ) from None
+
+    def make(self) -> Callable[[Any], Mapping[str, Any]]:
+        """Return the callable that turns a source into arrays."""
+        options = dict(self.options)
+        if options["input_shape"] is not None:
+            options["input_shape"] = tuple(options["input_shape"])
+        made: Callable[[Any], Mapping[str, Any]] = load_reference(self.entry().record.make)(options, {})
+        return made
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that a run's model.json has."""
+        return {
+            "name": self.name,
+            "distribution": self.distribution,
+            "version": self.version,
+            "options": dict(self.options),
+            "file_sha256": self.file_sha256,
+        }

@@ -1,0 +1,41 @@
+"""The TensorFlow runtime: Keras itself, for every model that no other runtime takes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.backbones import import_keras, quiet
+
+FILE = "model.keras"
+
+
+def available() -> bool:
+    """Whether TensorFlow is there."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+def compile_model(model: Any, folder: Path) -> None:
+    """Save a Keras model as ``model.keras``."""
+    model.save(folder / FILE)
+
+
+def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
+    """Load ``model.keras`` in safe mode; the result takes a dict of arrays ``[batch, ...]``."""
+    keras = import_keras()
+    with quiet():
+        model = keras.saving.load_model(folder / FILE, compile=False, safe_mode=True)
+        import tensorflow as tf
+    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    names = [tensor.name.partition(":")[0] for tensor in model.inputs]
+
+    def run(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        inputs = [tf.constant(arrays[name]) for name in names]
+        return np.asarray(forward(inputs if len(inputs) > 1 else inputs[0]).numpy(), np.float32)
+
+    return run
