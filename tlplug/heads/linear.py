@@ -1,0 +1,221 @@
+"""The linear head: multinomial logistic regression, its penalty chosen by cross-validation.
+
+Features are centred, divided by one common scale and rotated into the principal axes of the training part, in which
+every direction has its own curvature and few steps are needed. (One scale a feature, as is usual, did worse: 0.860
+against 0.876 on the nine photo classes of the benchmarks, mean of twenty splits.) A rotation leaves an L2 penalty as it is, so the solution is that of the original problem;
+with fewer examples than dimensions the axes are as few as the examples, and the problem becomes that small. Each fold
+walks along the path of penalties from the strongest to the weakest, every solution starting from the one before.
+
+The objective is that of scikit-learn's ``LogisticRegression`` on the centred and scaled features, ``C = 1 / penalty``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.specs import HeadFit
+
+Matrix = NDArray[Any]
+
+PENALTIES = tuple(float(f"{10**exponent:.3g}") for exponent in np.arange(3.0, -1.6, -0.5))
+"""The path, from the strongest to the weakest."""
+
+DEFAULT_PENALTY = 1.0
+"""Where no class has enough examples for folds."""
+
+PATIENCE = 2
+"""Steps along the path without a lower log loss after which weaker penalties are not tried."""
+
+_SELECTION_TOLERANCE = 3e-3
+_FINAL_TOLERANCE = 1e-5
+
+
+def fit(
+    features: Matrix,
+    labels: NDArray[np.int64],
+    *,
+    outputs: int,
+    folds: NDArray[np.int64],
+    sample_weight: NDArray[np.float64],
+    seed: int,  # noqa: ARG001 - the solution does not depend on one
+    penalty: float | None = None,
+) -> HeadFit:
+    """Fit the head.
+
+    Args:
+        features: float32 ``[n, size]``.
+        labels: int64 ``[n]``.
+        outputs: number of classes.
+        folds: int64 ``[n]``, the fold in which each example is held out; -1 for never.
+        sample_weight: float64 ``[n]``.
+        seed: unused.
+        penalty: L2 penalty on the scaled features; chosen on the folds when None.
+
+    Returns:
+        Arrays ``kernel`` float32 ``[size, outputs]`` and ``bias`` float32 ``[outputs]``, which take features as they
+        are; the cross-validated accuracy and log loss at the penalty; the penalty.
+    """
+    path = PENALTIES if penalty is None else (penalty,)
+    with _threads(1 if len(labels) <= features.shape[1] else None):
+        problem = _Problem.of(features, labels, outputs, sample_weight)
+        scores = _cross_validate(problem, folds, path)
+        best = min(scores, key=lambda value: scores[value]["log_loss"]) if scores else penalty or DEFAULT_PENALTY
+        weights = problem.solve(slice(None), best, None, _FINAL_TOLERANCE)
+    kernel, bias = problem.fold_back(weights)
+    return HeadFit(
+        arrays={"kernel": kernel, "bias": bias},
+        cross_validation=scores.get(best, {}),
+        chosen={"penalty": best},
+    )
+
+
+def apply(arrays: Mapping[str, Matrix], features: Matrix) -> NDArray[np.float32]:
+    """Return class probabilities, float32 ``[n, outputs]``."""
+    return softmax(features @ arrays["kernel"] + arrays["bias"]).astype(np.float32)
+
+
+def to_keras(arrays: Mapping[str, Matrix]) -> Any:
+    """Return one Dense layer with softmax that equals `apply`."""
+    import keras
+
+    size, outputs = arrays["kernel"].shape
+    model = keras.Sequential([keras.Input((size,)), keras.layers.Dense(outputs, activation="softmax")])
+    model.set_weights([arrays["kernel"], arrays["bias"]])
+    return model
+
+
+def softmax(scores: Matrix) -> Matrix:
+    """Return the softmax over the last axis."""
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+@contextlib.contextmanager
+def _threads(limit: int | None) -> Iterator[None]:
+    """Small matrices are multiplied faster by one thread than by several that wait for each other."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limit, user_api="blas"):
+        yield
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The scaled features in the basis in which the weights are sought."""
+
+    coordinates: Matrix  # [n, rank]
+    axes: Matrix  # [size, rank], orthonormal
+    scale: Matrix  # [rank], root mean square of each coordinate
+    mean: Matrix
+    deviation: float
+    labels: NDArray[np.int64]
+    outputs: int
+    sample_weight: Matrix
+
+    @classmethod
+    def of(cls, features: Matrix, labels: NDArray[np.int64], outputs: int, sample_weight: Matrix) -> _Problem:
+        count, size = features.shape
+        mean = features.mean(axis=0, dtype=np.float64)
+        deviation = float(np.sqrt(np.mean(features.var(axis=0, dtype=np.float64)))) or 1.0
+        if count <= size:
+            standardised = (features - mean) / deviation
+            values, vectors = np.linalg.eigh(standardised @ standardised.T)
+            kept = values > values[-1] * 1e-10
+            roots = np.sqrt(values[kept])
+            axes = standardised.T @ (vectors[:, kept] / roots)
+            coordinates = vectors[:, kept] * roots
+        else:
+            coordinates = ((features - mean.astype(np.float32)) / np.float32(deviation)).astype(np.float32)
+            values, vectors = np.linalg.eigh(coordinates.T @ coordinates)
+            axes = vectors[:, values > values[-1] * 1e-6]
+            coordinates = coordinates @ axes
+        scale = np.sqrt(np.mean(np.square(coordinates, dtype=np.float64), axis=0)).astype(coordinates.dtype)
+        return cls(coordinates, axes, scale, mean, deviation, labels, outputs, sample_weight.astype(coordinates.dtype))
+
+    def solve(self, rows: Any, penalty: float, start: Matrix | None, tolerance: float) -> Matrix:
+        """Minimise the penalised log loss of some rows; weights ``[rank + 1, outputs]``, the last row is the bias."""
+        from scipy.optimize import minimize
+
+        x, labels, weight = self.coordinates[rows], self.labels[rows], self.sample_weight[rows]
+        rank, outputs = x.shape[1], self.outputs
+        total = float(weight.sum())
+        # In these variables every direction has about the same curvature, and L-BFGS needs few steps.
+        curvature = np.append(self.scale.astype(np.float64) ** 2 / outputs + penalty / total, 1 / outputs)
+        step = (1 / np.sqrt(curvature))[:, None]
+        targets = np.zeros((len(labels), outputs), x.dtype)
+        targets[np.arange(len(labels)), labels] = 1
+
+        def objective(flat: Matrix) -> tuple[float, Matrix]:
+            solution = flat.reshape(rank + 1, outputs) * step
+            kernel, bias = solution[:-1].astype(x.dtype), solution[-1].astype(x.dtype)
+            scores = x @ kernel
+            scores += bias
+            scores -= scores.max(axis=1, keepdims=True)
+            chosen = scores[np.arange(len(labels)), labels]
+            np.exp(scores, out=scores)
+            sums = scores.sum(axis=1)
+            loss = float(weight @ (np.log(sums) - chosen)) + 0.5 * penalty * float(
+                np.vdot(solution[:-1], solution[:-1])
+            )
+            scores /= sums[:, None]
+            scores -= targets
+            scores *= weight[:, None]
+            gradient = np.empty((rank + 1, outputs))
+            gradient[:-1] = x.T @ scores
+            gradient[:-1] += penalty * solution[:-1]
+            gradient[-1] = scores.sum(axis=0)
+            return loss / total, (gradient * step / total).ravel()
+
+        initial = np.zeros((rank + 1, outputs)) if start is None else start / step
+        # With weak penalties loss and curvature both become small, so what counts as no slope follows the loss.
+        slope = tolerance * objective(initial.ravel())[0]
+        found = minimize(
+            objective,
+            initial.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 500, "ftol": slope**2, "gtol": slope, "maxcor": 20},
+        )
+        return np.asarray(found.x.reshape(rank + 1, outputs) * step)
+
+    def fold_back(self, weights: Matrix) -> tuple[Matrix, Matrix]:
+        """Return kernel and bias for features as they are, from weights in this basis."""
+        kernel = self.axes @ weights[:-1] / self.deviation
+        bias = weights[-1] - self.mean @ kernel
+        return kernel.astype(np.float32), (bias - bias.mean()).astype(np.float32)
+
+
+def _cross_validate(
+    problem: _Problem, folds: NDArray[np.int64], path: tuple[float, ...]
+) -> dict[float, dict[str, float]]:
+    """Return accuracy and log loss on the held-out folds for each penalty tried; empty without folds."""
+    held_out = [np.flatnonzero(folds == fold) for fold in range(int(folds.max(initial=-1)) + 1)]
+    held_out = [rows for rows in held_out if len(rows)]
+    starts: list[Matrix | None] = [None] * len(held_out)
+    scores: dict[float, dict[str, float]] = {}
+    if not held_out:
+        return scores
+    everything = np.arange(len(folds))
+    total = sum(float(problem.sample_weight[rows].sum()) for rows in held_out)
+    counted = sum(len(rows) for rows in held_out)
+    for penalty in path:
+        loss = correct = 0.0
+        for number, rows in enumerate(held_out):
+            others = np.setdiff1d(everything, rows, assume_unique=True)
+            weights = problem.solve(others, penalty, starts[number], _SELECTION_TOLERANCE)
+            starts[number] = weights
+            probabilities = softmax(problem.coordinates[rows] @ weights[:-1] + weights[-1])
+            truth = probabilities[np.arange(len(rows)), problem.labels[rows]]
+            loss -= float(problem.sample_weight[rows] @ np.log(np.maximum(truth, 1e-12)))
+            correct += float(np.sum(probabilities.argmax(axis=1) == problem.labels[rows]))
+        scores[penalty] = {"accuracy": correct / counted, "log_loss": loss / total}
+        losses = [score["log_loss"] for score in scores.values()]
+        if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
+            break
+    return scores
