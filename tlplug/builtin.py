@@ -41,7 +41,7 @@ def head() -> list[Head]:
                 Option(
                     name="penalty",
                     type=float,
-                    help="L2 penalty (1 / C of scikit-learn) on scaled features; chosen by cross-validation when left out",
+                    help="L2 penalty, 1 / C of scikit-learn; chosen by cross-validation when left out",
                 ),
             ),
             summary="Multinomial logistic regression, its penalty chosen by cross-validation",

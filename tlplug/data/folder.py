@@ -40,11 +40,11 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:  # noqa: 
     if TRAIN in splits and None not in splits:
         for folder, split in zip(folders, splits, strict=True):
             for label in _folders(folder):
-                for file in _files(label):
+                for file in walk(label):
                     yield Example(source=file, label=label.name, split=split)
     else:
         for label in folders:
-            for file in _files(label):
+            for file in walk(label):
                 yield Example(source=file, label=label.name)
 
 
@@ -56,7 +56,8 @@ def _folders(path: Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in os.scandir(path) if _visible(entry.name) and entry.is_dir())
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder that is not hidden, by name; a folder that links lead to again is read once."""
     seen: set[tuple[int, int]] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         status = os.stat(parent)  # noqa: PTH116 - a device and inode pair tells where links lead

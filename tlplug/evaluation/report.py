@@ -1,0 +1,111 @@
+"""The report page and the model card of a run. Everything from outside is escaped; the page loads nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tlplug.data import Skipped
+from tlplug.evaluation.evaluation import Evaluation
+
+Preview = Callable[[Any], tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """What a report is made from.
+
+    Attributes:
+        title: of the page.
+        lead: one sentence that says what was trained on what.
+        run_name: how to type the run.
+        metrics: as in metrics.json.
+        evaluation: the answers on the test part.
+        train_counts: examples of each class in the training part.
+        facts: pairs of a term and a text.
+        skipped: what was left out.
+        preview: makes a small picture of a source; None where the modality has none.
+    """
+
+    title: str
+    lead: str
+    run_name: str
+    metrics: Mapping[str, Any]
+    evaluation: Evaluation
+    train_counts: Mapping[str, int]
+    facts: Sequence[tuple[str, str]]
+    skipped: Sequence[Skipped] = field(default=())
+    preview: Preview | None = None
+
+
+def render_report(report: ReportInput) -> str:
+    """Return the page as HTML."""
+    evaluation = report.evaluation
+    mistakes = []
+    for position in evaluation.worst_mistakes():
+        answer = int(evaluation.predictions[position])
+        mistakes.append(
+            {
+                "source": evaluation.data.name(position),
+                "label": evaluation.data.classes[evaluation.data.labels[position]],
+                "prediction": evaluation.data.classes[answer],
+                "probability": float(evaluation.probabilities[position, answer]),
+                "picture": _picture(report.preview, evaluation.data.sources[position]),
+            }
+        )
+    return _render("report.html.j2", report, mistakes=mistakes, skipped=list(report.skipped))
+
+
+def render_card(report: ReportInput) -> str:
+    """Return the model card as Markdown."""
+    return _render("card.md.j2", report)
+
+
+def percent(value: float) -> str:
+    """Write a share: ``0.891`` is ``89.1%``."""
+    return f"{100 * value:.1f}%"
+
+
+def interval(ends: Sequence[float]) -> str:
+    """Write the ends of an interval of shares."""
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
+
+
+def _render(template: str, report: ReportInput, **values: Any) -> str:
+    import jinja2
+
+    html = template.endswith(".html.j2")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tlplug.evaluation", "."),
+        autoescape=html,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, interval=interval)
+    return environment.get_template(template).render(
+        title=report.title,
+        lead=report.lead,
+        run_name=report.run_name,
+        test=report.metrics["test"],
+        random=report.metrics.get("random_weights"),
+        cross_validation=report.metrics.get("cross_validation", {}),
+        classes=report.evaluation.data.classes,
+        train_counts=report.train_counts,
+        facts=report.facts,
+        **values,
+    )
+
+
+def _picture(preview: Preview | None, source: Any) -> str | None:
+    """Return a picture as a data address; a preview that fails leaves a report without it."""
+    if preview is None:
+        return None
+    try:
+        media, data = preview(source)
+    except Exception:  # noqa: BLE001 - a plugin's preview never costs the report
+        return None
+    return f"data:{media};base64,{base64.b64encode(data).decode()}" if media.startswith("image/") else None
