@@ -59,6 +59,10 @@ class Dataset:
             splits=self.splits[positions],
         )
 
+    def relabelled(self, labels: NDArray[np.int64], classes: tuple[str, ...]) -> Dataset:
+        """Return the same examples with labels that are positions in other class names."""
+        return replace(self, labels=labels, classes=classes)
+
     def part(self, name: str) -> Dataset:
         """Return the examples of one split."""
         return self.take(self.splits == name)

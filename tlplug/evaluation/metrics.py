@@ -108,4 +108,5 @@ def _resampled(matrix: NDArray[np.int64], present: NDArray[np.bool_], seed: int)
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
     result: NDArray[Any] = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
-    return np.divide(part, whole, out=result, where=whole > 0)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result

@@ -76,10 +76,9 @@ def interval(ends: Sequence[float]) -> str:
 def _render(template: str, report: ReportInput, **values: Any) -> str:
     import jinja2
 
-    html = template.endswith(".html.j2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tlplug.evaluation", "."),
-        autoescape=html,
+        autoescape=True,  # the card as well: Markdown lets HTML through
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

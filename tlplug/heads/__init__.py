@@ -1,5 +1,5 @@
 """Heads: from embeddings to class probabilities."""
 
-from tlplug.heads.fitted import FittedHead, fit_head, load_head
+from tlplug.heads.fitted import FittedHead, HeadChoice, load_head
 
-__all__ = ["FittedHead", "fit_head", "load_head"]
+__all__ = ["FittedHead", "HeadChoice", "load_head"]

@@ -43,54 +43,49 @@ class FittedHead:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def fit_head(
-    entry: Entry,
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    *,
-    outputs: int,
-    folds: NDArray[np.int64],
-    options: Mapping[str, Any],
-    seed: int = 0,
-) -> FittedHead:
-    """Fit a head to embeddings.
+@dataclass(frozen=True)
+class HeadChoice:
+    """A head that is chosen but not fitted: its record, its options as parsed, and the seed of whatever is random."""
 
-    Args:
-        entry: the head.
-        features: float32 ``[n, size]``.
-        labels: int64 ``[n]``.
-        outputs: number of classes.
-        folds: int64 ``[n]``, see `tlplug.Head`.
-        options: parsed; ``class_weight="balanced"`` makes every class count the same.
-        seed: of whatever is random.
-    """
-    weight = np.ones(len(labels))
-    if options.get("class_weight") == "balanced":
-        counts = np.bincount(labels, minlength=outputs)
-        weight = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels]
-    own = {name: value for name, value in options.items() if name != "class_weight"}
-    if entry.record.build is not None:
-        from tlplug.heads import keras_head
+    entry: Entry
+    options: Mapping[str, Any]
+    seed: int = 0
 
-        model, chosen = keras_head.train(
-            entry, features, labels, outputs=outputs, folds=folds, sample_weight=weight, seed=seed, options=own
-        )
-        return _of_network(entry, model, chosen=chosen, options=options)
-    fit = load_reference(entry.record.fit)(
-        features, labels, outputs=outputs, folds=folds, sample_weight=weight, seed=seed, **own
-    )
-    arrays = {name: np.asarray(array) for name, array in fit.arrays.items()}
-    common = {"cross_validation": fit.cross_validation, "chosen": fit.chosen, "options": options}
-    if entry.plugin.distribution != PROJECT:
-        # Predicting must not need the plugin, so its head is kept as a network; tlplug's own are always there.
-        return _of_network(entry, load_reference(entry.record.to_keras)(arrays), **common)
-    apply = load_reference(entry.record.apply)
+    def fit(
+        self,
+        features: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        *,
+        outputs: int,
+        folds: NDArray[np.int64],
+    ) -> FittedHead:
+        """Fit the head to embeddings; the option ``class_weight="balanced"`` makes every class count the same.
 
-    def save(folder: Path) -> dict[str, Any]:
-        np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
-        return {"name": entry.name, "form": "arrays"}
+        Args:
+            features: float32 ``[n, size]``.
+            labels: int64 ``[n]``.
+            outputs: number of classes.
+            folds: int64 ``[n]``, see `tlplug.Head`.
+        """
+        record, options = self.entry.record, self.options
+        weight = np.ones(len(labels))
+        if options.get("class_weight") == "balanced":
+            counts = np.bincount(labels, minlength=outputs)
+            weight = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels]
+        own = {name: value for name, value in options.items() if name != "class_weight"}
+        given: dict[str, Any] = {"outputs": outputs, "folds": folds, "sample_weight": weight, "seed": self.seed}
+        if record.build is not None:
+            from tlplug.heads import keras_head
 
-    return FittedHead(entry.name, lambda rows: apply(arrays, rows), save, **common)
+            model, chosen = keras_head.train(self.entry, features, labels, options=own, **given)
+            return _of_network(self.entry.name, model, chosen=chosen, options=options)
+        fit = load_reference(record.fit)(features, labels, **given, **own)
+        arrays = {name: np.asarray(array) for name, array in fit.arrays.items()}
+        learned = {"cross_validation": fit.cross_validation, "chosen": fit.chosen, "options": options}
+        if self.entry.plugin.distribution != PROJECT:
+            # Predicting must not need the plugin, so its head is kept as a network; tlplug's own are always there.
+            return _of_network(self.entry.name, load_reference(record.to_keras)(arrays), **learned)
+        return _of_arrays(self.entry.name, load_reference(record.apply), arrays, **learned)
 
 
 def load_head(folder: Path, about: Mapping[str, Any]) -> Predict:
@@ -116,12 +111,23 @@ def _predict_with(network: CompiledBackbone) -> Predict:
     return lambda rows: run({spec.name: np.ascontiguousarray(rows, np.float32)})
 
 
-def _of_network(entry: Entry, model: Any, **fields: Any) -> FittedHead:
+def _of_arrays(name: str, apply: Callable[..., Any], arrays: Mapping[str, Any], **fields: Any) -> FittedHead:
+    def predict(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(apply(arrays, rows), np.float32)
+
+    def save(folder: Path) -> dict[str, Any]:
+        np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
+        return {"name": name, "form": "arrays"}
+
+    return FittedHead(name, predict, save, **fields)
+
+
+def _of_network(name: str, model: Any, **fields: Any) -> FittedHead:
     def predict(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(model.predict(rows, verbose=0, batch_size=256), np.float32)
 
     def save(folder: Path) -> dict[str, Any]:
-        compile_network(model, folder / NETWORK, f"the head {entry.name}")
-        return {"name": entry.name, "form": "network"}
+        compile_network(model, folder / NETWORK, f"the head {name}")
+        return {"name": name, "form": "network"}
 
-    return FittedHead(entry.name, predict, save, **fields)
+    return FittedHead(name, predict, save, **fields)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ DEFAULT_PENALTY = 1.0
 PATIENCE = 2
 """Steps along the path without a lower log loss after which weaker penalties are not tried."""
 
+_BLOCK = 2048
 _SELECTION_TOLERANCE = 3e-3
 _FINAL_TOLERANCE = 1e-5
 
@@ -67,7 +68,7 @@ def fit(
         problem = _Problem.of(features, labels, outputs, sample_weight)
         scores = _cross_validate(problem, folds, path)
         best = min(scores, key=lambda value: scores[value]["log_loss"]) if scores else penalty or DEFAULT_PENALTY
-        weights = problem.solve(slice(None), best, None, _FINAL_TOLERANCE)
+        weights = problem.solve(best, None, _FINAL_TOLERANCE)
     kernel, bias = problem.fold_back(weights)
     return HeadFit(
         arrays={"kernel": kernel, "bias": bias},
@@ -125,32 +126,52 @@ class _Problem:
         mean = features.mean(axis=0, dtype=np.float64)
         deviation = float(np.sqrt(np.mean(features.var(axis=0, dtype=np.float64)))) or 1.0
         if count <= size:
-            standardised = (features - mean) / deviation
-            values, vectors = np.linalg.eigh(standardised @ standardised.T)
+            scaled = (features - mean) / deviation
+            values, vectors = np.linalg.eigh(scaled @ scaled.T)
             kept = values > values[-1] * 1e-10
             roots = np.sqrt(values[kept])
-            axes = standardised.T @ (vectors[:, kept] / roots)
+            axes = scaled.T @ (vectors[:, kept] / roots)
             coordinates = vectors[:, kept] * roots
         else:
-            coordinates = ((features - mean.astype(np.float32)) / np.float32(deviation)).astype(np.float32)
-            values, vectors = np.linalg.eigh(coordinates.T @ coordinates)
+            shift, factor = mean.astype(np.float32), np.float32(deviation)
+            blocks = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+            covariance = np.zeros((size, size), np.float32)
+            for block in blocks:
+                scaled = (features[block] - shift) / factor
+                covariance += scaled.T @ scaled
+            values, vectors = np.linalg.eigh(covariance)
             axes = vectors[:, values > values[-1] * 1e-6]
-            coordinates = coordinates @ axes
-        scale = np.sqrt(np.mean(np.square(coordinates, dtype=np.float64), axis=0)).astype(coordinates.dtype)
+            coordinates = np.empty((count, axes.shape[1]), np.float32)
+            for block in blocks:
+                coordinates[block] = ((features[block] - shift) / factor) @ axes
+        scale = np.sqrt(np.einsum("ij,ij->j", coordinates, coordinates) / count)
         return cls(coordinates, axes, scale, mean, deviation, labels, outputs, sample_weight.astype(coordinates.dtype))
 
-    def solve(self, rows: Any, penalty: float, start: Matrix | None, tolerance: float) -> Matrix:
-        """Minimise the penalised log loss of some rows; weights ``[rank + 1, outputs]``, the last row is the bias."""
+    def without(self, rows: NDArray[np.int64]) -> _Problem:
+        """The problem with some rows left out: really, or by weight where a copy would be large."""
+        if len(self.labels) > _BLOCK:
+            weight = self.sample_weight.copy()
+            weight[rows] = 0
+            return replace(self, sample_weight=weight)
+        others = np.setdiff1d(np.arange(len(self.labels)), rows, assume_unique=True)
+        return replace(
+            self,
+            coordinates=self.coordinates[others],
+            labels=self.labels[others],
+            sample_weight=self.sample_weight[others],
+        )
+
+    def solve(self, penalty: float, start: Matrix | None, tolerance: float) -> Matrix:
+        """Minimise the penalised log loss; weights ``[rank + 1, outputs]``, of which the last row is the bias."""
         from scipy.optimize import minimize
 
-        x, labels, weight = self.coordinates[rows], self.labels[rows], self.sample_weight[rows]
+        x, labels, weight = self.coordinates, self.labels, self.sample_weight
         rank, outputs = x.shape[1], self.outputs
         total = float(weight.sum())
         # In these variables every direction has about the same curvature, and L-BFGS needs few steps.
         curvature = np.append(self.scale.astype(np.float64) ** 2 / outputs + penalty / total, 1 / outputs)
         step = (1 / np.sqrt(curvature))[:, None]
-        targets = np.zeros((len(labels), outputs), x.dtype)
-        targets[np.arange(len(labels)), labels] = 1
+        rows = np.arange(len(labels))
 
         def objective(flat: Matrix) -> tuple[float, Matrix]:
             solution = flat.reshape(rank + 1, outputs) * step
@@ -158,14 +179,14 @@ class _Problem:
             scores = x @ kernel
             scores += bias
             scores -= scores.max(axis=1, keepdims=True)
-            chosen = scores[np.arange(len(labels)), labels]
+            chosen = scores[rows, labels]
             np.exp(scores, out=scores)
             sums = scores.sum(axis=1)
             loss = float(weight @ (np.log(sums) - chosen)) + 0.5 * penalty * float(
                 np.vdot(solution[:-1], solution[:-1])
             )
             scores /= sums[:, None]
-            scores -= targets
+            scores[rows, labels] -= 1
             scores *= weight[:, None]
             gradient = np.empty((rank + 1, outputs))
             gradient[:-1] = x.T @ scores
@@ -202,14 +223,13 @@ def _cross_validate(
     scores: dict[float, dict[str, float]] = {}
     if not held_out:
         return scores
-    everything = np.arange(len(folds))
+    problems = [problem.without(rows) for rows in held_out]
     total = sum(float(problem.sample_weight[rows].sum()) for rows in held_out)
     counted = sum(len(rows) for rows in held_out)
     for penalty in path:
         loss = correct = 0.0
         for number, rows in enumerate(held_out):
-            others = np.setdiff1d(everything, rows, assume_unique=True)
-            weights = problem.solve(others, penalty, starts[number], _SELECTION_TOLERANCE)
+            weights = problems[number].solve(penalty, starts[number], _SELECTION_TOLERANCE)
             starts[number] = weights
             probabilities = softmax(problem.coordinates[rows] @ weights[:-1] + weights[-1])
             truth = probabilities[np.arange(len(rows)), problem.labels[rows]]

@@ -1,0 +1,138 @@
+"""A run is a folder: written under another name, complete when it has its own."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from tlplug.data import Dataset
+from tlplug.errors import RunError
+from tlplug.storage import read_json, replace_file, sync, sync_folder
+
+PARTIAL = ".partial"
+RUNS = Path("runs")
+INFO, SPLIT, METRICS, PREDICTIONS = "run.json", "split.csv", "metrics.json", "predictions.csv"
+MODEL, REPORT, CARD = "model", "report.html", "README.md"
+_LOCK = "lock"
+
+
+def default_path(data_name: str) -> Path:
+    """Return a name for a new run that nothing has yet: ``runs/photos-20261125-0731``."""
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in data_name).strip("-.") or "run"
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M')}"
+    for number in range(1, 10_000):
+        path = RUNS / (stem if number == 1 else f"{stem}-{number}")
+        if not path.exists() and not partial_path(path).exists():
+            return path
+    raise RunError(f"{str(RUNS)!r} has no free name left for {stem!r}: choose one with --out.")
+
+
+def partial_path(path: Path) -> Path:
+    """What a run is called until it is complete."""
+    return path.with_name(path.name + PARTIAL)
+
+
+def check_free(path: Path) -> None:
+    """Refuse a name that something has.
+
+    Raises:
+        RunError: it is there already.
+    """
+    if path.exists() or path.is_symlink():
+        what = "a run" if (path / INFO).exists() else "something"
+        raise RunError(f"There is {what} at {str(path)!r} already. Choose another name with --out, or remove it.")
+
+
+@contextlib.contextmanager
+def new_run(path: Path) -> Iterator[Path]:
+    """Yield the folder to write a run into; it gets its name when the block ends well.
+
+    An error removes the folder. A killed or interrupted process leaves it, and the next one of the same name starts
+    afresh.
+
+    Raises:
+        RunError: the name is taken, or another process is writing a run of this name.
+    """
+    check_free(path)
+    partial = partial_path(path)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"Cannot write a run to {str(path)!r}: {error.strerror}. Choose another place with --out."
+        ) from error
+    lock = filelock.FileLock(partial / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RunError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
+    try:
+        try:
+            _empty(partial)
+            yield partial
+            sync_folder(partial)
+            check_free(path)
+            partial.rename(path)
+            (path / _LOCK).unlink(missing_ok=True)
+            sync(path.parent)
+        finally:
+            lock.release()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _empty(folder: Path) -> None:
+    for item in folder.iterdir():
+        if item.name != _LOCK:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """Return a run's run.json.
+
+    Raises:
+        RunError: the folder is no run.
+    """
+    if not path.exists():
+        hint = f" There is an unfinished one: {str(partial_path(path))!r}." if partial_path(path).exists() else ""
+        raise RunError(f"No such run: {str(path)!r}.{hint} Valid: a folder that tlplug train has made.")
+    if path.name.endswith(PARTIAL):
+        raise RunError(f"The run {str(path)!r} is not finished. Valid: a folder that tlplug train has completed.")
+    try:
+        info = read_json(path / INFO)
+    except (OSError, ValueError):
+        raise RunError(
+            f"{str(path)!r} is no run: it has no {INFO} that can be read. Valid: a folder that tlplug train has made."
+        ) from None
+    if not isinstance(info, dict):
+        raise RunError(f"{str(path)!r} is no run: its {INFO} is damaged. Valid: a folder that tlplug train has made.")
+    return info
+
+
+def write_split(path: Path, data: Dataset) -> None:
+    """Write split.csv: source, content hash, label and split of every example."""
+    with replace_file(path / SPLIT) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "sha256", "label", "split"])
+        for position, label in enumerate(data.labels):
+            digest = data.digests[position].hex()
+            writer.writerow([data.name(position), digest, data.classes[label], data.splits[position]])
+
+
+def trained_digests(path: Path) -> set[str]:
+    """Return the content hashes of the examples that a run was fitted on; empty where that cannot be read."""
+    try:
+        with (path / SPLIT).open(newline="", encoding="utf-8") as file:
+            return {row["sha256"] for row in csv.DictReader(file) if row["split"] != "test"}
+    except (OSError, KeyError):
+        return set()

@@ -1,0 +1,6 @@
+"""Training: from a data set and a chosen backbone to a measured predictor."""
+
+from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
+from tlplug.training.strategy import STRATEGIES, check_strategy
+
+__all__ = ["MAX_UNREADABLE", "STRATEGIES", "Training", "check_strategy", "train_frozen"]

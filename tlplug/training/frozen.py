@@ -1,0 +1,149 @@
+"""The strategy ``features``: the backbone stays frozen, a head is fitted to its embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.backbones import Selection, with_random_weights
+from tlplug.data import TEST, TRAIN, VALIDATION, Dataset, Skipped, assign_folds
+from tlplug.errors import DataError
+from tlplug.evaluation import Evaluation
+from tlplug.features import Features, extractor_for
+from tlplug.heads import FittedHead, HeadChoice
+from tlplug.predictor import Predictor
+
+FOLDS = 5
+MAX_UNREADABLE = 0.1
+"""Share of the examples that may be unreadable before a run stops."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What training gave.
+
+    Attributes:
+        predictor: ready to predict.
+        head: as fitted.
+        data: the examples that could be read, split.
+        evaluation: the answers on the test part.
+        metrics: every figure of the report.
+        skipped: what was left out, and why.
+        computed: how many embeddings were not kept from before.
+    """
+
+    predictor: Predictor
+    head: FittedHead
+    data: Dataset
+    evaluation: Evaluation
+    metrics: Mapping[str, Any]
+    skipped: tuple[Skipped, ...]
+    computed: int
+
+
+def train_frozen(
+    data: Dataset,
+    selection: Selection,
+    head: HeadChoice,
+    *,
+    runtime: str | None = None,
+    against_random: bool = False,
+    refit: bool = False,
+    keep_features: bool = True,
+    max_unreadable: float = MAX_UNREADABLE,
+) -> Training:
+    """Embed a data set, fit a head on its training part, and measure it on its test part.
+
+    Args:
+        data: split.
+        selection: the backbone.
+        head: the head, its options, and the seed of folds and random weights.
+        runtime: name of the runtime; the best that takes the backbone when None.
+        against_random: measure the same head on the same network with random weights as well.
+        refit: afterwards fit the head on everything; the figures stay those measured before.
+        keep_features: look embeddings up in the store and keep new ones there.
+        max_unreadable: the share of unreadable examples above which the run stops.
+
+    Raises:
+        DataError: too many examples cannot be read, or a class has none left to train on.
+    """
+    extractor = extractor_for(selection, runtime=runtime, keep=keep_features)
+    data = _by_part(data)
+    features = extractor.all(data.sources, data.digests)
+    readable, skipped = _readable(data, features, max_unreadable)
+    embeddings = features.embeddings if readable.all() else features.embeddings[readable]
+    data = data.take(readable)
+    fitted, evaluation = _fit_and_measure(data, embeddings, head)
+    metrics: dict[str, Any] = {"test": evaluation.metrics}
+    if fitted.cross_validation:
+        metrics["cross_validation"] = dict(fitted.cross_validation)
+    if against_random:
+        twin = extractor_for(with_random_weights(selection, head.seed), runtime=runtime, keep=keep_features)
+        _, random = _fit_and_measure(data, twin.all(data.sources, data.digests).embeddings, head)
+        metrics["random_weights"] = random.metrics
+    if refit:
+        folds = assign_folds(data.labels, data.digests, FOLDS, head.seed)
+        refitted = head.fit(embeddings, data.labels, outputs=len(data.classes), folds=folds)
+        fitted = replace(refitted, cross_validation=fitted.cross_validation)
+    predictor = Predictor(
+        modality=data.modality,
+        classes=data.classes,
+        compiled=extractor.compiled,
+        preprocess=extractor.preprocess,
+        head=fitted.predict,
+        store=extractor.store,
+    )
+    return Training(predictor, fitted, data, evaluation, metrics, (*data.skipped, *skipped), features.computed)
+
+
+def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple[NDArray[np.bool_], list[Skipped]]:
+    readable = np.ones(len(data), bool)
+    readable[list(features.failures)] = False
+    skipped = [Skipped(data.name(position), reason) for position, reason in features.failures.items()]
+    if len(skipped) > max_unreadable * len(data):
+        raise DataError(
+            f"{len(skipped)} of {len(data)} examples in {data.origin!r} cannot be read, more than "
+            f"{max_unreadable:.0%}: {skipped[0].source}: {skipped[0].reason}. Mend or remove them, or allow more with "
+            "--max-unreadable 0.5."
+        )
+    for part in (TRAIN, TEST):
+        left = data.take(readable & (data.splits == part))
+        if not len(left):
+            raise DataError(f"No example of the {part} part of {data.origin!r} can be read: {skipped[0].reason}.")
+        if part == TRAIN and 0 in left.counts().values():
+            empty = [name for name, count in left.counts().items() if not count]
+            raise DataError(f"No training example of the class {empty[0]!r} can be read: {skipped[0].reason}.")
+    return readable, skipped
+
+
+def _folds(data: Dataset, seed: int) -> NDArray[np.int64]:
+    """Held-out folds for the training part: its validation part where there is one, else stratified folds."""
+    if np.any(data.splits == VALIDATION):
+        return np.where(data.splits == VALIDATION, 0, -1).astype(np.int64)
+    return assign_folds(data.labels, data.digests, FOLDS, seed)
+
+
+def _fit_and_measure(data: Dataset, embeddings: NDArray[np.float32], head: HeadChoice) -> tuple[FittedHead, Evaluation]:
+    held_out = data.splits == TEST
+    training = data.take(~held_out)
+    fitted = head.fit(
+        _rows(embeddings, ~held_out), training.labels, outputs=len(data.classes), folds=_folds(training, head.seed)
+    )
+    return fitted, Evaluation(data.take(held_out), fitted.predict(_rows(embeddings, held_out)))
+
+
+def _rows(matrix: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Choose rows; neighbouring ones, as `_by_part` orders them, without a copy of what may fill the memory."""
+    positions = np.flatnonzero(mask)
+    if len(positions) and positions[-1] - positions[0] + 1 == len(positions):
+        return matrix[positions[0] : positions[-1] + 1]
+    return matrix[mask]
+
+
+def _by_part(data: Dataset) -> Dataset:
+    """Order a data set so that the examples of a part follow each other."""
+    return data.take(np.argsort(data.splits == TEST, kind="stable"))
