@@ -44,8 +44,8 @@ _HOMES = {
     "tlplug.hookspecs": ("hookimpl",),
     "tlplug.registration": ("register_backbone", "register_head", "register_preprocess"),
     "tlplug.data": ("Dataset", "load_data"),
-    "tlplug.model": (
-        "Model",
+    "tlplug.model": ("Model", "load", "train"),
+    "tlplug.catalogue": (
         "backbone",
         "list_backbones",
         "list_exporters",
@@ -54,9 +54,7 @@ _HOMES = {
         "list_preprocesses",
         "list_readers",
         "list_runtimes",
-        "load",
         "load_plugin",
-        "train",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

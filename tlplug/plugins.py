@@ -6,6 +6,7 @@ record that is none never breaks the host: the reason is kept in its `Plugin` an
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -80,8 +81,8 @@ class PluginHost:
             distribution = entry_point.dist
             plugin = Plugin(
                 entry_point.name,
-                distribution.name if distribution else "?",
-                distribution.version if distribution else "",
+                _distribution_name(distribution),
+                distribution.metadata["Version"] if distribution and "Version" in distribution.metadata else "",
                 editable=distribution is not None and _is_editable(distribution),
             )
             if entry_point.name in disabled:
@@ -119,11 +120,20 @@ class PluginHost:
             return
         self.add_module(module, plugin)
 
+    def forget(self, name: str) -> None:
+        """Unregister a module's hooks, so that a newer state of it can be added; its records stay."""
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
+
     def add_module(self, module: ModuleType, plugin: Plugin) -> None:
         """Register a module's hooks and collect its records; whatever fails is noted in `plugin`."""
         self.plugins.append(plugin)
         plugin.module = module
-        if reason := _api_mismatch(module):
+        try:
+            reason = _api_mismatch(module)
+        except Exception as error:  # noqa: BLE001 - a module can define how its attributes are looked up
+            reason = f"TLPLUG_API cannot be read: {first_line(error)}"
+        if reason:
             plugin.errors.append(reason)
             return
         try:
@@ -154,7 +164,7 @@ class PluginHost:
         for record in records:
             if not isinstance(record, KINDS[kind]):
                 valid = " or ".join(valid.__name__ for valid in KINDS[kind])
-                plugin.errors.append(f"hook {kind!r} returned {record!r:.80}, which is no {valid}")
+                plugin.errors.append(f"hook {kind!r} returned {_shown(record)}, which is no {valid}")
             elif any(
                 other == kind and owner is plugin and known.name == record.name for other, owner, known in self._records
             ):
@@ -165,7 +175,14 @@ class PluginHost:
 
 
 def _order(entry_point: metadata.EntryPoint) -> tuple[str, str]:
-    return (entry_point.dist.name if entry_point.dist else "", entry_point.name)
+    return (_distribution_name(entry_point.dist), entry_point.name)
+
+
+def _distribution_name(distribution: metadata.Distribution | None) -> str:
+    """The name in its metadata, which an interrupted installation may lack."""
+    if distribution is None or "Name" not in distribution.metadata:
+        return "?"
+    return distribution.metadata["Name"]
 
 
 def _names(value: str | None) -> set[str]:
@@ -180,7 +197,17 @@ def _version(distribution: str) -> str:
 
 
 def _is_editable(distribution: metadata.Distribution) -> bool:
-    return '"editable": true' in (distribution.read_text("direct_url.json") or "")
+    try:
+        return json.loads(distribution.read_text("direct_url.json") or "{}")["dir_info"]["editable"] is True
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _shown(value: object) -> str:
+    try:
+        return " ".join(repr(value).split())[:80]
+    except Exception:  # noqa: BLE001 - not even showing a wrong record may break the host
+        return f"a {type(value).__name__}"
 
 
 def _api_mismatch(module: ModuleType) -> str | None:
@@ -202,5 +229,6 @@ def _validation_reason(error: Exception) -> str:
 
 def _unknown_hooks(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[str]:
     for name in dir(module):
-        if name not in KINDS and manager.parse_hookimpl_opts(module, name) is not None:
-            yield f"unknown hook {name!r}. Valid: {', '.join(KINDS)}"
+        options = manager.parse_hookimpl_opts(module, name)
+        if options is not None and (hook := options.get("specname") or name) not in KINDS:
+            yield f"unknown hook {hook!r}. Valid: {', '.join(KINDS)}"

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Protocol, TextIO
@@ -48,6 +49,8 @@ class Lines:
     def __init__(self, patience: float = 5.0) -> None:
         self._patience = patience
         self._stream = _own_stderr()
+        if self._stream is not sys.stderr:
+            weakref.finalize(self, self._stream.close)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
@@ -73,7 +76,10 @@ class Bars:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(file=_own_stderr())
+        stream = _own_stderr()
+        self._console = Console(file=stream)
+        if stream is not sys.stderr:
+            weakref.finalize(self, stream.close)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
@@ -87,7 +93,7 @@ class Bars:
         )
 
         count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-        columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), count, TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(label, total=total)
             yield lambda more: bar.advance(task, more)

@@ -18,7 +18,7 @@ def _owner() -> Plugin:
     """The plugin that stands for the file or notebook that called a decorator."""
     caller = sys._getframe(2).f_globals
     source = caller.get("__file__")
-    plugin = registry().owner(Path(source).name if source else "notebook")
+    plugin = registry().owner(Path(source).name if source else "notebook", source)
     plugin.module = sys.modules.get(caller["__name__"])
     return plugin
 
@@ -57,8 +57,8 @@ def register_backbone(
     ... def mean_colour(weights=None):
     ...     import keras
     ...     return keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D()])
-    >>> tlplug.backbone("mean_colour").modality
-    'image'
+    >>> "mean_colour" in [row["name"] for row in tlplug.list_backbones("image")]
+    True
     """
     owner = _owner()
 

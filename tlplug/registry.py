@@ -77,7 +77,7 @@ class Registry:
         if colon:
             found = self._matches(kind, prefix, families=True)
             if found:
-                return self._resolve(self._only(kind, prefix, found), rest, modality)
+                return self._resolve(self._only(kind, name, found), rest, modality)
         found = self._matches(kind, name, families=False)
         if not found:
             raise UnknownNameError(self._unknown(kind, name))
@@ -98,10 +98,10 @@ class Registry:
         if kind not in plugin.hooks:
             plugin.hooks.append(kind)
 
-    def owner(self, source: str) -> Plugin:
+    def owner(self, source: str, file: str | None = None) -> Plugin:
         """Return the plugin that stands for a file or module in which people register things themselves."""
         for plugin in self.host.plugins:
-            if plugin.distribution == source:
+            if plugin.distribution == source and getattr(plugin.module, "__file__", file) == file:
                 return plugin
         plugin = Plugin(name=source, distribution=source)
         self.host.plugins.append(plugin)
@@ -122,7 +122,7 @@ class Registry:
             raise PluginError(f"Cannot load the plugin file {str(path)!r}.")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        plugin = self.owner(path.name)
+        plugin = self.owner(path.name, module.__file__)
         plugin.module = module
         try:
             spec.loader.exec_module(module)
@@ -130,7 +130,8 @@ class Registry:
             raise
         except BaseException as error:
             raise PluginError(f"The plugin file {str(path)!r} failed: {first_line(error)}.") from error
-        hooked = replace(plugin, hooks=[], names=[], errors=[])
+        self.host.forget(name)
+        hooked = replace(plugin, name=name, hooks=[], names=[], errors=[])
         known = len(self.host.records)
         self.host.add_module(module, hooked)
         self.host.plugins.remove(hooked)

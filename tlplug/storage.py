@@ -126,7 +126,7 @@ def write_manifest(folder: Path, name: str = "manifest.json") -> None:
     files = {
         path.relative_to(folder).as_posix(): {"sha256": file_digest(path), "size": path.stat().st_size}
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != name
+        if path.is_file() and path != folder / name
     }
     write_json(folder / name, {"files": files})
 
@@ -134,16 +134,19 @@ def write_manifest(folder: Path, name: str = "manifest.json") -> None:
 def manifest_problem(folder: Path, name: str = "manifest.json") -> str | None:
     """Say what is wrong with a folder that has a manifest; None when every file is as it was written."""
     try:
-        files = read_json(folder / name)["files"]
+        files = {
+            relative: (expected["sha256"], expected["size"])
+            for relative, expected in read_json(folder / name)["files"].items()
+        }
     except FileNotFoundError:
         return f"{name} is missing"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"{name} is damaged"
-    for relative, expected in files.items():
+    for relative, (sha256, size) in files.items():
         path = folder / relative
         if not path.is_file():
             return f"{relative} is missing"
-        if path.stat().st_size != expected["size"] or file_digest(path) != expected["sha256"]:
+        if path.stat().st_size != size or file_digest(path) != sha256:
             return f"{relative} is damaged"
     return None
 

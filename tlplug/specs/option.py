@@ -43,7 +43,8 @@ class Option:
         try:
             parsed = self._convert(value)
         except (TypeError, ValueError, OverflowError):
-            raise OptionError(f"Option {self.name!r} takes {_ARTICLES[self.type]}. Received: {value!r}.") from None
+            message = f"Option {self.name!r} takes {_ARTICLES[self.type]}. Received: {_shown(value)}."
+            raise OptionError(message) from None
         if self.choices and parsed not in self.choices:
             valid = ", ".join(str(choice) for choice in self.choices)
             raise OptionError(f"Option {self.name!r} cannot be {value!r}. Valid: {valid}.")
@@ -59,12 +60,21 @@ class Option:
             raise ValueError(text)
         if isinstance(value, bool) or (self.type is int and isinstance(value, float) and value != int(value)):
             raise ValueError(value)
-        if self.type is str and not isinstance(value, str):
+        if isinstance(value, bytes) or (self.type is str and not isinstance(value, str)):
             raise TypeError(value)
         parsed = self.type(value)
+        if self.type is int and not isinstance(value, str) and parsed != value:
+            raise ValueError(value)
         if self.type is float and not math.isfinite(parsed):
             raise ValueError(value)
         return parsed
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an int with more digits than Python writes
+        return f"a {type(value).__name__} too long to show"
 
 
 _ARTICLES: Mapping[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

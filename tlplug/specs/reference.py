@@ -31,7 +31,9 @@ def load_reference(reference: Reference) -> Callable[..., Any]:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise PluginError(f"Cannot load {reference!r}: {first_line(error)}.") from error
     if not callable(found):
         raise PluginError(f"{reference!r} is not callable. Received: {type(found).__name__}.")

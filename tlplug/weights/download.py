@@ -39,10 +39,14 @@ def download(url: str, target: Path, *, limit: int = 16 << 30, pause: float = 1.
         try:
             return _attempt(url, target, limit)
         except urllib.error.HTTPError as error:
-            if error.code < 500 and error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            error.close()
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                target.unlink(missing_ok=True)
+            elif error.code < 500:
                 raise
-            target.unlink(missing_ok=True)
             broken: OSError = error
+        except http.client.InvalidURL as error:
+            raise ValueError(str(error)) from error
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             broken = error if isinstance(error, OSError) else ConnectionError(str(error))
         after = target.stat().st_size if target.exists() else 0
@@ -54,18 +58,23 @@ def download(url: str, target: Path, *, limit: int = 16 << 30, pause: float = 1.
 
 def _is_final(error: OSError) -> bool:
     """A name that cannot be looked up or a refused connection will not come back within seconds."""
-    reason = getattr(error, "reason", None)
-    return isinstance(reason, OSError) and not isinstance(reason, TimeoutError)
+    if isinstance(error, urllib.error.HTTPError) or not isinstance(error, urllib.error.URLError):
+        return False
+    return not isinstance(error.reason, TimeoutError)
 
 
 def _attempt(url: str, target: Path, limit: int) -> None:
     validator_file = target.with_name(target.name + ".json")
     request = urllib.request.Request(url, headers={"User-Agent": "tlplug"})  # noqa: S310 - checked by the caller
     if target.exists() and validator_file.exists():
-        validator = read_json(validator_file)
-        if validator.get("url") == url and validator.get("validator"):
+        try:
+            known = read_json(validator_file)
+            validator = known["validator"] if known["url"] == url else None
+        except (ValueError, KeyError, TypeError):
+            validator = None
+        if validator:
             request.add_header("Range", f"bytes={target.stat().st_size}-")
-            request.add_header("If-Range", validator["validator"])
+            request.add_header("If-Range", validator)
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         start = target.stat().st_size if resumed else 0

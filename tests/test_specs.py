@@ -1,0 +1,322 @@
+"""The records: what they check when they are made, and how options turn text into values."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlplug import errors
+from tlplug.errors import OptionError, PluginError
+from tlplug.specs import (
+    Backbone,
+    BackboneFamily,
+    Exporter,
+    Head,
+    Option,
+    Preprocess,
+    Reader,
+    Runtime,
+    Source,
+    Weights,
+    load_reference,
+    parse_options,
+)
+
+GOOD = {
+    Backbone: {"name": "a", "modality": "image", "build": "m:f"},
+    BackboneFamily: {"prefix": "a", "resolve": "m:f"},
+    Preprocess: {"name": "a", "modality": "image", "make": "m:f"},
+    Head: {"name": "a", "build": "m:f"},
+    Runtime: {"name": "a", "priority": 1, "available": "m:f", "compile": "m:f", "open": "m:f"},
+    Exporter: {"name": "a", "suffix": ".x", "export": "m:f", "open": "m:f"},
+    Reader: {"name": "a", "sniff": "m:f", "read": "m:f"},
+    Option: {"name": "a", "type": int},
+    Source: {"kind": "url", "location": "https://example.org/x"},
+    Weights: {"sources": (Source(kind="file", location="/x"),)},
+}
+REFERENCES = [
+    (record, field) for record, fields in GOOD.items() for field, value in fields.items() if value == "m:f"
+] + [(Preprocess, "preview"), (Preprocess, "demo"), (Head, "build")]
+NAMES = [(record, field) for record, fields in GOOD.items() for field in ("name", "prefix") if field in fields]
+NAMES += [(Backbone, "modality"), (Preprocess, "modality")]
+
+
+def made(record, **fields):
+    return record(**{**GOOD[record], **fields})
+
+
+@pytest.mark.parametrize("record", GOOD)
+def test_records_are_frozen_and_take_keywords_only(record):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(made(record), next(iter(GOOD[record])), "other")
+    with pytest.raises(TypeError, match="positional"):
+        record("a")
+
+
+@pytest.mark.parametrize(("record", "field"), NAMES)
+@pytest.mark.parametrize("name", ["A", "a b", "", "-a", "a/b", "ä", "a\n", None, 3, b"a"])
+def test_a_name_that_cannot_be_typed_is_refused(record, field, name):
+    with pytest.raises(ValueError, match="name has lower-case letters, digits") as error:
+        made(record, **{field: name})
+    assert str(error.value).startswith(f"A {record.__name__} name")
+    assert str(error.value).endswith(f"Received: {name!r}.")
+
+
+@pytest.mark.parametrize("name", ["a", "mobilenet_v2", "bert-tiny", "0.5", "v1.0_x-y"])
+def test_a_name_that_can_be_typed_is_taken(name):
+    assert made(Head, name=name).name == name
+
+
+def test_only_a_backbone_out_of_a_family_has_a_colon_in_its_name():
+    assert made(Backbone, name="hub:https://Example.org/A b").name == "hub:https://Example.org/A b"
+    with pytest.raises(ValueError, match="A Head name"):
+        made(Head, name="hub:x")
+
+
+@pytest.mark.parametrize(("record", "field"), REFERENCES)
+@pytest.mark.parametrize("value", ["", "module", "module:", ":f", "a b:f", "m:f\n", 3, b"m:f", ("m", "f")])
+def test_what_is_no_reference_is_refused(record, field, value):
+    with pytest.raises(TypeError) as error:
+        made(record, **{field: value})
+    assert str(error.value) == (f"{record.__name__}.{field} is a callable or 'module:function'. Received: {value!r}.")
+
+
+@pytest.mark.parametrize("value", [len, int, "m:f", "package.module:Class.method", "_m:_f"])
+def test_a_callable_or_its_address_is_a_reference(value):
+    assert made(Reader, sniff=value).sniff == value
+
+
+def test_collections_become_immutable_copies():
+    shape, sets, wanted = [8, 8, 3], {"default": made(Weights)}, {"aspect": "pad"}
+    record = made(Backbone, input_shape=shape, weights=sets, preprocess_options=wanted, options=[made(Option)])
+    shape.append(1), sets.clear(), wanted.clear()
+    assert (record.input_shape, list(record.weights), dict(record.preprocess_options)) == (
+        (8, 8, 3),
+        ["default"],
+        {"aspect": "pad"},
+    )
+    assert record.options == (made(Option),)
+    with pytest.raises(TypeError):
+        record.weights["other"] = made(Weights)
+
+
+@pytest.mark.parametrize("sets", [{"default": "net.h5"}, {"default": None}])
+def test_weights_of_a_backbone_are_records(sets):
+    with pytest.raises(TypeError, match=r"^Backbone 'a': weights map names to Weights\. Received: "):
+        made(Backbone, weights=sets)
+
+
+def test_a_family_is_listed_by_its_pattern():
+    assert made(BackboneFamily, prefix="hub", pattern="<handle>").name == "hub:<handle>"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"fit": "m:f"},
+        {"fit": "m:f", "apply": "m:f"},
+        {"build": "m:f", "fit": "m:f", "apply": "m:f", "to_keras": "m:f"},
+        {"build": "m:f", "apply": "m:f"},
+    ],
+)
+def test_a_head_is_either_built_or_fitted(parts):
+    with pytest.raises(TypeError, match=r"^Head 'a' has either build, or fit with apply and to_keras\.$"):
+        Head(name="a", **parts)
+
+
+def test_a_head_may_be_fitted():
+    assert Head(name="a", fit="m:f", apply="m:f", to_keras="m:f").build is None
+
+
+@pytest.mark.parametrize("suffix", ["png", ".PNG", ""])
+def test_a_suffix_has_a_dot_and_lower_case(suffix):
+    with pytest.raises(ValueError, match=r"^Preprocess 'a': a suffix looks like '\.png'\. Received: '"):
+        made(Preprocess, suffixes=[suffix])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kind": "ftp"}, "A Source kind is one of wheel, keras, url, file. Received: 'ftp'."),
+        ({"kind": "wheel", "location": "x"}, "A wheel source needs 'name==version' and a member. Received: 'x'."),
+        ({"kind": "wheel", "location": "x>=1", "member": "f"}, "A wheel source needs 'name==version' and a member."),
+        ({"kind": "wheel", "location": "x==1"}, "A wheel source needs 'name==version' and a member. Received: 'x==1'."),
+        ({"checksum": "abc"}, "A checksum starts with 'md5:' or 'sha256:'. Received: 'abc'."),
+    ],
+)
+def test_a_source_that_cannot_work_is_refused(fields, message):
+    with pytest.raises(ValueError, match=r"^A ") as error:
+        made(Source, **fields)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("sources", [[], ["net.h5"]])
+def test_weights_have_a_source(sources):
+    with pytest.raises(TypeError, match=r"^Weights need at least one Source\. Received: "):
+        Weights(sources=sources)
+
+
+@pytest.mark.parametrize("type_", [list, bytes, None, "int"])
+def test_an_option_has_one_of_four_types(type_):
+    with pytest.raises(TypeError, match=r"^Option 'a': type is int, float, str or bool\. Received: "):
+        Option(name="a", type=type_)
+
+
+def test_a_reference_is_imported_at_first_use():
+    assert load_reference("os.path:join")("a", "b") == "a/b"
+    assert load_reference(len) is len
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ("no_such_module:f", "Cannot load 'no_such_module:f': ModuleNotFoundError: No module named 'no_such_module'."),
+        ("math:no_such", "Cannot load 'math:no_such': AttributeError: module 'math' has no attribute 'no_such'."),
+        ("math:pi", "'math:pi' is not callable. Received: float."),
+    ],
+)
+def test_a_reference_that_leads_nowhere_says_why(reference, reason):
+    with pytest.raises(PluginError) as error:
+        load_reference(reference)
+    assert str(error.value) == reason
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "raise SystemExit(3)", "def f(:"])
+def test_a_referenced_module_that_fails_is_an_error_of_the_plugin(site, source):
+    site.install("failing", source)
+    with pytest.raises(PluginError, match="Cannot load 'failing:f'"):
+        load_reference("failing:f")
+    assert "failing" not in sys.modules
+
+
+@given(st.integers(-(10**30), 10**30))
+def test_whole_numbers_survive_being_written(value):
+    option = Option(name="a", type=int)
+    assert option.parse(str(value)) == option.parse(value) == value
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_survive_being_written(value):
+    option = Option(name="a", type=float)
+    assert option.parse(repr(value)) == option.parse(value) == value
+
+
+@given(st.text())
+def test_texts_stay_as_they_are(value):
+    assert Option(name="a", type=str).parse(value) == value
+
+
+@given(st.booleans(), st.sampled_from([str, lambda value: str(value).upper(), lambda value: value, int]))
+def test_switches_survive_being_written(value, form):
+    assert Option(name="a", type=bool).parse(form(value)) is value
+
+
+@pytest.mark.parametrize(("word", "value"), [("yes", True), ("On", True), ("1", True), ("NO", False), ("off", False)])
+def test_switches_take_the_usual_words(word, value):
+    assert Option(name="a", type=bool).parse(word) is value
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.complex_numbers(),
+    st.decimals(),
+    st.fractions(),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+)
+
+
+@given(st.sampled_from([int, float, str, bool]), anything)
+def test_a_value_has_the_options_type_or_is_an_option_error(type_, value):
+    option = Option(name="a", type=type_)
+    try:
+        parsed = option.parse(value)
+    except OptionError:
+        return
+    assert type(parsed) is type_
+    if type_ is not bool:
+        assert option.parse(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "message"),
+    [
+        (int, "1.5", "Option 'a' takes a whole number. Received: '1.5'."),
+        (int, 1.5, "Option 'a' takes a whole number. Received: 1.5."),
+        (int, True, "Option 'a' takes a whole number. Received: True."),
+        (int, float("inf"), "Option 'a' takes a whole number. Received: inf."),
+        (int, Decimal("1.5"), "Option 'a' takes a whole number. Received: Decimal('1.5')."),
+        (int, Fraction(3, 2), "Option 'a' takes a whole number. Received: Fraction(3, 2)."),
+        (int, b"12", "Option 'a' takes a whole number. Received: b'12'."),
+        (int, None, "Option 'a' takes a whole number. Received: None."),
+        (float, "nan", "Option 'a' takes a number. Received: 'nan'."),
+        (float, "1e999", "Option 'a' takes a number. Received: '1e999'."),
+        (float, b"1.5", "Option 'a' takes a number. Received: b'1.5'."),
+        (float, "fast", "Option 'a' takes a number. Received: 'fast'."),
+        (str, 3, "Option 'a' takes a text. Received: 3."),
+        (bool, "maybe", "Option 'a' takes true or false. Received: 'maybe'."),
+        (bool, None, "Option 'a' takes true or false. Received: None."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(type_, value, message):
+    with pytest.raises(OptionError) as error:
+        Option(name="a", type=type_).parse(value)
+    assert str(error.value) == message
+
+
+def test_a_number_too_long_to_show_is_an_option_error():
+    with pytest.raises(OptionError):
+        Option(name="a", type=float).parse(10**5000)
+
+
+def test_choices_are_the_only_values():
+    option = Option(name="a", type=str, choices=["none", "balanced"])
+    assert option.parse("balanced") == "balanced"
+    with pytest.raises(OptionError, match=r"^Option 'a' cannot be 'other'\. Valid: none, balanced\.$"):
+        option.parse("other")
+
+
+def test_options_not_given_have_their_defaults():
+    options = (Option(name="rate", type=float, default=0.1), Option(name="size", type=int))
+    assert parse_options("head", options, {"rate": "0.5"}) == {"rate": 0.5, "size": None}
+    assert parse_options("head", options, {"size": 3}) == {"rate": 0.1, "size": 3}
+
+
+def test_an_option_that_does_not_exist_is_named_with_those_that_do():
+    options = (Option(name="rate", type=float), Option(name="size", type=int))
+    with pytest.raises(OptionError, match=r"^Unknown option 'head\.rat'\. Valid: head\.rate, head\.size\.$"):
+        parse_options("head", options, {"rat": "1"})
+    with pytest.raises(OptionError, match=r"^Unknown option 'head\.rat'\. Valid: none, it has no options\.$"):
+        parse_options("head", (), {"rat": "1"})
+
+
+def test_mistakes_of_the_user_leave_with_2_and_other_failures_with_1():
+    tree = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert all(issubclass(error, errors.TlplugError) for error in tree)
+    assert {error.__name__: error.exit_code for error in tree if not issubclass(error, errors.UsageError)} == {
+        "TlplugError": 1,
+        "DataError": 1,
+        "PluginError": 1,
+        "WeightsError": 1,
+    }
+    assert {error.exit_code for error in tree if issubclass(error, errors.UsageError)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("a\nb"), "ValueError: a"), (KeyError("a"), "KeyError: 'a'"), (ValueError("  \n"), "ValueError")],
+)
+def test_an_exception_is_said_in_one_line(error, line):
+    assert errors.first_line(error) == line

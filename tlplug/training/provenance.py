@@ -1,0 +1,133 @@
+"""How a model was made, and how its report says so."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tlplug.backbones import Selection
+from tlplug.evaluation import ReportInput, percent
+from tlplug.heads import HeadChoice
+from tlplug.registry import registry
+from tlplug.specs import load_reference
+from tlplug.storage import file_digest
+from tlplug.training.frozen import Training
+
+_PACKAGES = ("tlplug", "tensorflow", "keras", "ai-edge-litert", "numpy", "scipy", "pyarrow")
+
+
+def run_info(
+    training: Training, selection: Selection, choice: HeadChoice, *, strategy: str, refit: bool
+) -> dict[str, Any]:
+    """Return how a model was made, as run.json holds it.
+
+    Args:
+        training: what training gave.
+        selection: the backbone.
+        choice: the head.
+        strategy: its name.
+        refit: whether the head was fitted anew on everything afterwards.
+    """
+    data, compiled = training.data, training.predictor.compiled
+    counts = {part: int((data.splits == part).sum()) for part in ("train", "validation", "test")}
+    identity = selection.identity() or {}
+    plugins = {str(entry.plugin): entry.identity for entry in (selection.entry, selection.preprocess, choice.entry)}
+    return {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "data": data.origin,
+        "modality": data.modality,
+        "examples": counts,
+        "classes": data.part("train").counts(),
+        "backbone": {**compiled.about, "digest": compiled.digest, "weights_digest": identity.get("weights_digest")},
+        "preprocess": training.predictor.preprocess.to_json(),
+        "head": {
+            "name": training.head.name,
+            "options": dict(training.head.options),
+            "chosen": dict(training.head.chosen),
+        },
+        "strategy": strategy,
+        "refit": refit,
+        "runtime": {"name": compiled.runtime, "difference_from_keras": compiled.difference},
+        "seed": choice.seed,
+        "features_computed": training.computed,
+        "skipped": [{"source": item.source, "reason": item.reason} for item in training.skipped],
+        "plugins": plugins,
+        "plugin_files": _plugin_files(),
+        "versions": {**_versions(), "python": platform.python_version()},
+    }
+
+
+def _plugin_files() -> dict[str, str]:
+    """The sha256 of each plugin file in use: what ``--plugin`` must be given again."""
+    files = {}
+    for plugin in registry().host.plugins:
+        source = getattr(plugin.module, "__file__", None)
+        if not plugin.version and source and plugin.distribution.endswith(".py"):
+            files[plugin.distribution] = file_digest(Path(source))
+    return files
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def report_input(info: Mapping[str, Any], training: Training, path: Path) -> ReportInput:
+    """Return what the report of a run is made from.
+
+    Args:
+        info: as `run_info` gave it.
+        training: what training gave.
+        path: what the run will be called.
+    """
+    backbone_info, head, examples = info["backbone"], info["head"], info["examples"]
+    weights = f" ({backbone_info['weights']} weights)" if backbone_info["weights"] else ""
+    fitted_on = examples["train"] + examples["validation"]
+    facts = [
+        (
+            "data",
+            f"{info['data']}: {sum(examples.values())} {info['modality']} examples, {len(info['classes'])} classes",
+        ),
+        ("split", ", ".join(f"{count} {part}" for part, count in examples.items() if count) + f"; seed {info['seed']}"),
+        ("backbone", f"{backbone_info['name']}{weights}, frozen, by {backbone_info['plugin']}"),
+        ("head", f"{head['name']} {_settings({**head['options'], **head['chosen']})}"),
+        ("preprocess", f"{info['preprocess']['name']} {_settings(info['preprocess']['options'])}"),
+        ("runtime", f"{info['runtime']['name']}, within {info['runtime']['difference_from_keras']:.0e} of Keras"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in info["versions"].items())),
+    ]
+    if backbone_info.get("licence"):
+        facts.insert(3, ("licence of the weights", backbone_info["licence"]))
+    if info["refit"]:
+        facts.insert(2, ("refit", "after these figures were measured, the head was fitted on all examples"))
+    preview = training.predictor.preprocess.entry().record.preview
+    return ReportInput(
+        title=path.name,
+        lead=(
+            f"A {head['name']} head on {backbone_info['name']}{weights}, fitted to {fitted_on} examples of "
+            f"{len(info['classes'])} classes: {percent(training.metrics['test']['accuracy'])} of the held-out ones are "
+            "answered rightly."
+        ),
+        run_name=str(path),
+        metrics=training.metrics,
+        evaluation=training.evaluation,
+        train_counts=info["classes"],
+        facts=facts,
+        skipped=training.skipped,
+        preview=load_reference(preview) if preview else None,
+    )
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    return f"({shown})" if shown else ""
