@@ -93,14 +93,16 @@ class Model:
             RunError: there is something of that name already, or it cannot be written.
         """
         path = Path(path)
-        if self._training is None:
-            raise UsageError(f"This model was loaded from {str(self.path)!r}: copy that folder instead.")
         with run.new_run(path) as folder:
-            self._write(folder, path, self._training)
-        self.path = path
+            self.write(folder, path)
         return path
 
-    def _write(self, folder: Path, path: Path, training: Training) -> None:
+    def write(self, folder: Path, path: Path) -> None:
+        """Write the files of a run into `folder`, which will be called `path` when all is there."""
+        training = self._training
+        if training is None:
+            raise UsageError(f"This model was loaded from {str(self.path)!r}: copy that folder instead.")
+        self.path = path
         training.predictor.save(folder / run.MODEL, training.head)
         run.write_split(folder, training.data)
         training.evaluation.write_csv(folder / run.PREDICTIONS)

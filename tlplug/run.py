@@ -23,10 +23,15 @@ MODEL, REPORT, CARD = "model", "report.html", "README.md"
 _LOCK = "lock"
 
 
-def default_path(data_name: str) -> Path:
-    """Return a name for a new run that nothing has yet: ``runs/photos-20261125-0731``."""
+def default_name(data_name: str) -> str:
+    """Return what a run of some data is called: ``photos-20261125-0731``."""
     name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in data_name).strip("-.") or "run"
-    stem = f"{name}-{time.strftime('%Y%m%d-%H%M')}"
+    return f"{name}-{time.strftime('%Y%m%d-%H%M')}"
+
+
+def default_path(data_name: str) -> Path:
+    """Return a path for a new run that nothing has yet, below ``runs``."""
+    stem = default_name(data_name)
     for number in range(1, 10_000):
         path = RUNS / (stem if number == 1 else f"{stem}-{number}")
         if not path.exists() and not partial_path(path).exists():
@@ -50,6 +55,22 @@ def check_free(path: Path) -> None:
         raise RunError(f"There is {what} at {str(path)!r} already. Choose another name with --out, or remove it.")
 
 
+class RunBusyError(RunError):
+    """Another process is writing the run."""
+
+
+@contextlib.contextmanager
+def new_default_run(data_name: str) -> Iterator[tuple[Path, Path]]:
+    """Yield the name and the folder of a new run that is called after its data; see `new_run`."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            path = default_path(data_name)
+            with contextlib.suppress(RunBusyError):  # another process took the name a moment ago
+                folder = stack.enter_context(new_run(path))
+                break
+        yield path, folder
+
+
 @contextlib.contextmanager
 def new_run(path: Path) -> Iterator[Path]:
     """Yield the folder to write a run into; it gets its name when the block ends well.
@@ -58,7 +79,8 @@ def new_run(path: Path) -> Iterator[Path]:
     afresh.
 
     Raises:
-        RunError: the name is taken, or another process is writing a run of this name.
+        RunError: the name is taken, or cannot be written.
+        RunBusyError: another process is writing a run of this name.
     """
     check_free(path)
     partial = partial_path(path)
@@ -72,7 +94,7 @@ def new_run(path: Path) -> Iterator[Path]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise RunError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
+        raise RunBusyError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
     try:
         try:
             _empty(partial)

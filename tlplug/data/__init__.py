@@ -1,8 +1,16 @@
 """Labelled examples: read from where they lie, told apart by content, and split."""
 
+from tlplug.data.content import digests as content_digests
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, source_name
 from tlplug.data.inputs import find_inputs
-from tlplug.data.loading import HOLDOUT, align_labels, load_data, load_examples, suffixes_of
+from tlplug.data.loading import (
+    HOLDOUT,
+    align_labels,
+    load_data,
+    load_examples,
+    read_sources,
+)
+from tlplug.data.modality import prevailing_modality, suffixes_of
 from tlplug.data.split import assign_folds
 
 __all__ = [
@@ -14,9 +22,12 @@ __all__ = [
     "Skipped",
     "align_labels",
     "assign_folds",
+    "content_digests",
     "find_inputs",
     "load_data",
     "load_examples",
+    "prevailing_modality",
+    "read_sources",
     "source_name",
     "suffixes_of",
 ]

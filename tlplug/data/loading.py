@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ import numpy as np
 
 from tlplug.data.content import digests
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, source_name
+from tlplug.data.inputs import find_inputs
+from tlplug.data.modality import of_one_modality, suffixes_of
 from tlplug.data.split import hold_out
-from tlplug.errors import DataError, UsageError
+from tlplug.errors import DataError, TlplugError, UsageError
 from tlplug.registry import registry
 from tlplug.specs import Example, load_reference, parse_options
 
@@ -69,7 +70,7 @@ def load_data(
     else:
         examples = _paired(data, labels)
         origin = f"{len(examples)} sources"
-    examples, modality, skipped = _of_one_modality(examples, modality, origin)
+    examples, modality, skipped = of_one_modality(examples, modality, origin)
     dataset = _digested(examples, modality, skipped, origin)
     if test is not None:
         dataset = _with_test(dataset, load_examples(test, modality=modality, reader=reader, options=options))
@@ -84,11 +85,22 @@ def load_examples(
     options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Read labelled examples to report on: the test part where there is one, else everything."""
-    examples, modality, skipped = _of_one_modality(
-        read_examples(Path(data), reader, options or {}), modality, str(data)
-    )
+    examples, modality, skipped = of_one_modality(read_examples(Path(data), reader, options or {}), modality, str(data))
     dataset = _digested(examples, modality, skipped, str(data))
     return dataset.test if TEST in dataset.splits else dataset
+
+
+def read_sources(data: Path, modality: str) -> tuple[list[Any], list[str | None]]:
+    """Read the sources of one modality below a path, with their labels where it has class folders."""
+    suffixes = suffixes_of(modality)
+    found = find_inputs([data], suffixes)
+    if not data.exists() or not found:
+        raise UsageError(f"No {modality} file at {str(data)!r}. Valid: a folder or file, {' '.join(sorted(suffixes))}.")
+    try:
+        known = {example.source: example.label for example in read_examples(data, None, {})}
+    except TlplugError:  # no class folders, so no labels
+        known = {}
+    return found, [known.get(source) for source in found]
 
 
 def read_examples(path: Path, reader: str | None, options: Mapping[str, Any]) -> list[Example]:
@@ -114,78 +126,6 @@ def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Exampl
         received = "none" if labels is None else str(len(labels))
         raise UsageError(f"Every source needs a label: {len(sources)} sources. Received: {received} labels.")
     return [Example(source=source, label=str(label)) for source, label in zip(sources, labels, strict=True)]
-
-
-def as_source(source: Any, suffixes: Iterable[str]) -> Any:
-    """A text that ends like a file of the modality is a path; everything else stays what it is."""
-    if isinstance(source, str) and source.lower().endswith(tuple(suffixes)):
-        return Path(source)
-    return source
-
-
-def suffixes_of(modality: str) -> set[str]:
-    """The file endings that the preprocesses of a modality read."""
-    entries = registry().entries("preprocess")
-    return {suffix for entry in entries if entry.record.modality == modality for suffix in entry.record.suffixes}
-
-
-def _of_one_modality(
-    examples: list[Example], modality: str | None, origin: str
-) -> tuple[list[Example], str, list[Skipped]]:
-    """Keep the examples of the given or the prevailing modality; say why the others are left out."""
-    suffixes: dict[str, set[str]] = {}
-    for entry in registry().entries("preprocess"):
-        suffixes.setdefault(entry.record.modality, set()).update(entry.record.suffixes)
-    if modality is None:
-        modality = _prevailing(examples, suffixes, origin)
-    elif modality not in suffixes:
-        valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed, pip install tlplug-vision"
-        raise UsageError(f"Unknown modality {modality!r}. Valid: {valid}.")
-    kept, skipped = [], []
-    for example in examples:
-        source = as_source(example.source, suffixes[modality])
-        if isinstance(source, Path) and source.suffix.lower() not in suffixes[modality]:
-            reason = f"no {modality} file: its ending is {source.suffix!r}" if source.suffix else "it has no ending"
-            skipped.append(Skipped(str(source), reason))
-        else:
-            kept.append(replace(example, source=source))
-    if not kept:
-        raise DataError(_nothing_left(origin, skipped, suffixes[modality]))
-    return kept, modality, skipped
-
-
-def _prevailing(examples: list[Example], suffixes: Mapping[str, set[str]], origin: str) -> str:
-    endings = collections.Counter(
-        example.source.suffix.lower() for example in examples if isinstance(example.source, Path)
-    )
-    if not endings:
-        valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed"
-        raise UsageError(f"Sources that are no files need a modality. Valid: {valid}.")
-    counts = {
-        modality: sum(count for ending, count in endings.items() if ending in known)
-        for modality, known in suffixes.items()
-    }
-    found = {modality: count for modality, count in counts.items() if count}
-    if not found:
-        if not suffixes:
-            raise DataError("No installed plugin reads any data. Type: pip install tlplug-vision (photos).")
-        seen = ", ".join(ending or "no ending" for ending, _ in endings.most_common(5))
-        valid = ", ".join(f"{modality} ({' '.join(sorted(known))})" for modality, known in sorted(suffixes.items()))
-        raise DataError(f"No file in {origin!r} can be read. Received: files with {seen}. Valid: {valid}.")
-    best = max(found, key=lambda modality: found[modality])
-    rivals = [modality for modality, count in found.items() if modality != best and 2 * count > found[best]]
-    if rivals:
-        counted = ", ".join(f"{count} {modality}" for modality, count in sorted(found.items()))
-        raise UsageError(f"{origin!r} has files of several modalities: {counted}. Choose with --modality {best}.")
-    return best
-
-
-def _nothing_left(origin: str, skipped: list[Skipped], suffixes: set[str]) -> str:
-    endings = sorted({Path(item.source).suffix.lower() or "no ending" for item in skipped})[:5]
-    return (
-        f"No file in {origin!r} can be read. Received: {len(skipped)} files with {', '.join(endings)}. "
-        f"Valid: {' '.join(sorted(suffixes))}."
-    )
 
 
 def _digested(examples: list[Example], modality: str, skipped: list[Skipped], origin: str) -> Dataset:

@@ -1,0 +1,66 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tlplug.errors import OptionError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def common(function: Function) -> Function:
+    """Add ``--json``, ``--plugin``, ``--offline`` and ``--debug``; the command gets ``as_json``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, everything else elsewhere.")
+    @click.option("--plugin", "plugin_files", multiple=True, metavar="FILE", help="Load a plugin file first.")
+    @click.option("--offline", is_flag=True, help="Never touch the network.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, plugin_files: Sequence[str], offline: bool, debug: bool, **kwargs: Any) -> Any:
+        del debug  # read by main, which handles the errors
+        if offline:
+            from tlplug.weights import OFFLINE
+
+            os.environ[OFFLINE] = "1"
+        for file in plugin_files:
+            from tlplug.registry import registry
+
+            registry().load_file(Path(file))
+        return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def backbone_options(function: Function) -> Function:
+    """Add ``--backbone``, ``--weights``, ``--modality``, ``--runtime``, ``--set`` and ``--seed``."""
+    for option in reversed(
+        (
+            click.option("--backbone", metavar="NAME", help="The backbone; the modality's default when left out."),
+            click.option("--weights", metavar="NAME", help="A weight set of the backbone, or 'random'."),
+            click.option("--modality", metavar="NAME", help="What the data is; found from the files when left out."),
+            click.option("--runtime", metavar="NAME", help="How the backbone is run; the best one when left out."),
+            click.option("--set", "settings", multiple=True, metavar="PART.NAME=VALUE", help="Set an option."),
+            click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def parse_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
+    """Return ``--set`` values by address, and those of flags that stand for one (``head__epochs=3``)."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        address, equals, value = setting.partition("=")
+        if not equals or not address:
+            raise OptionError(f"--set takes PART.NAME=VALUE. Received: {setting!r}. Valid: --set head.dropout=0.2.")
+        values[address] = value
+    values.update({name.replace("__", "."): value for name, value in flags.items() if value is not None})
+    return values

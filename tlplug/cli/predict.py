@@ -1,0 +1,45 @@
+"""``tlplug predict``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+
+import click
+
+from tlplug.cli.options import common
+from tlplug.cli.output import print_json, print_table
+
+
+@click.command(short_help="Predict files, folders or patterns with a run.")
+@click.argument("run")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@common
+def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -> int:
+    """Predict each INPUT, a file, a folder or a pattern, with RUN.
+
+    An input that cannot be read gets its reason and the others are predicted; the exit code is 1 when none could be.
+
+    \b
+    Example:
+      tlplug predict runs/photos new.jpg holiday/ 'scans/*.png'
+    """
+    from tlplug.model import load
+
+    predictions = load(run).predict(inputs)
+    if as_json:
+        print_json([prediction.to_json() for prediction in predictions])
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["source", "label", "probability", "error"])
+        for item in predictions:
+            probability = "" if item.probability is None else f"{item.probability:.6f}"
+            writer.writerow([item.source, item.label or "", probability, item.error or ""])
+    else:
+        rows = [
+            [item.source, item.label or "-", "" if item.probability is None else f"{item.probability:.1%}", item.error]
+            for item in predictions
+        ]
+        print_table(["source", "label", "probability", ""], rows)
+    return 0 if any(item.error is None for item in predictions) else 1

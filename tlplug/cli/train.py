@@ -1,0 +1,159 @@
+"""``tlplug train``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tlplug.cli.options import backbone_options, common, parse_settings
+from tlplug.cli.output import clean, print_json, print_table
+
+if TYPE_CHECKING:
+    from tlplug.model import Model
+
+
+@click.command(short_help="Train a classifier from labelled examples and measure it.")
+@click.argument("data")
+@click.option("--head", default="linear", show_default=True, metavar="NAME", help="What is trained on the embeddings.")
+@click.option("--strategy", default="features", show_default=True, metavar="NAME", help="How the backbone is used.")
+@click.option("--test", metavar="DATA", help="Report on this data set; then all of DATA trains.")
+@click.option("--holdout", type=float, default=0.2, show_default=True, help="Share held out if DATA has no test part.")
+@click.option("--out", metavar="RUN", help="The folder to make; runs/DATA-DATE-TIME when left out.")
+@click.option("--against", metavar="random", help="Measure the same head on random weights as well.")
+@click.option("--refit", is_flag=True, help="Afterwards fit the head on everything; the figures stay as measured.")
+@click.option("--epochs", type=int, help="The same as --set head.epochs=...")
+@click.option("--learning-rate", type=float, help="The same as --set head.learning_rate=...")
+@click.option(
+    "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
+)
+@backbone_options
+@common
+def train(
+    data: str,
+    *,
+    test: str | None,
+    holdout: float,
+    out: str | None,
+    modality: str | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    learning_rate: float | None,
+    seed: int,
+    as_json: bool,
+    **arguments: Any,
+) -> None:
+    """Train a classifier on DATA, a folder with one subfolder per class, and measure it on a held-out part.
+
+    \b
+    Example:
+      tlplug train photos/ --backbone efficientnet_lite0 --out runs/photos
+    """
+    options = parse_settings(settings, head__epochs=epochs, head__learning_rate=learning_rate)
+    model = train_run(
+        data,
+        out=out,
+        data_options={"test": test, "holdout": holdout, "modality": modality},
+        options=options,
+        seed=seed,
+        **arguments,
+    )
+    if as_json:
+        print_json(summary(model))
+    else:
+        print_summary(model)
+
+
+def train_run(
+    data: str,
+    *,
+    out: str | None,
+    data_options: Mapping[str, Any],
+    options: Mapping[str, Any],
+    seed: int,
+    **arguments: Any,
+) -> Model:
+    """Train and write the run; the name is taken before the work begins."""
+    from tlplug import model as models
+    from tlplug import run
+    from tlplug.backbones import split_options
+    from tlplug.data import load_data
+
+    with contextlib.ExitStack() as stack:
+        if out is None:
+            path, folder = stack.enter_context(run.new_default_run(Path(data).resolve().name))
+        else:
+            path = Path(out)
+            folder = stack.enter_context(run.new_run(path))
+        dataset = load_data(data, seed=seed, options=split_options(options)["reader"], **data_options)
+        model = models.train(dataset, options=options, seed=seed, **arguments)
+        model.write(folder, path)
+    return model
+
+
+def summary(model: Model) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    info = model.info
+    return {
+        "run": str(model.path),
+        "backbone": info["backbone"]["name"],
+        "head": info["head"]["name"],
+        "strategy": info["strategy"],
+        "metrics": model.metrics,
+        "seconds": info["seconds"],
+    }
+
+
+def print_summary(model: Model) -> None:
+    """Say what was trained, how good it is, and what to type next."""
+    info, test = model.info, model.metrics["test"]
+    counts = ", ".join(f"{count} {part}" for part, count in info["examples"].items() if count)
+    click.echo(
+        f"{sum(info['examples'].values())} {info['modality']} examples, {len(info['classes'])} classes: {counts}"
+    )
+    if info["skipped"]:
+        first = info["skipped"][0]
+        reason = clean(f"{first['source']}: {first['reason']}")
+        click.echo(f"{len(info['skipped'])} left out, such as {reason}")
+    backbone = info["backbone"]
+    weights = f" ({backbone['weights']})" if backbone["weights"] else ""
+    chosen = ", ".join(f"{name} {value}" for name, value in info["head"]["chosen"].items())
+    click.echo(
+        f"{backbone['name']}{weights}, frozen, and a {info['head']['name']} head{f' ({chosen})' if chosen else ''}, "
+        f"in {info['seconds']:.1f} s"
+    )
+    click.echo()
+    print_figures(model.metrics)
+    click.echo()
+    click.echo(f"Run     {model.path}")
+    click.echo(f"Report  {Path(str(model.path)) / 'report.html'}")
+    click.echo(f"Next    tlplug predict {model.path} FILE...")
+    if test["accuracy"] <= test["largest_class"]:
+        click.echo("This is no better than always answering the largest class: more or better examples are needed.")
+
+
+def print_figures(metrics: Mapping[str, Any]) -> None:
+    """Print the figures of metrics.json that people look at first."""
+    test = metrics["test"]
+    rows = [
+        ["accuracy", _percent(test["accuracy"]), _interval(test["accuracy_interval"])],
+        ["balanced accuracy", _percent(test["balanced_accuracy"]), _interval(test["balanced_accuracy_interval"])],
+        ["macro F1", _percent(test["macro_f1"]), _interval(test["macro_f1_interval"])],
+        ["largest class", _percent(test["largest_class"]), "what always answering it would get"],
+    ]
+    if "random_weights" in metrics:
+        rows.append(["random weights", _percent(metrics["random_weights"]["accuracy"]), "without transfer"])
+    if "cross_validation" in metrics:
+        rows.append(["cross-validation", _percent(metrics["cross_validation"]["accuracy"]), "on the training part"])
+    print_table([f"on {test['examples']} held-out examples", "", "95% interval"], rows)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}%"
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
