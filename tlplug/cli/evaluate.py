@@ -49,7 +49,7 @@ def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> 
             }
         )
         return
-    print_figures({"test": evaluation.metrics})
+    print_figures({"test": evaluation.metrics}, "examples")
     click.echo()
     rows = [
         [name, figures["examples"], figures["precision"], figures["recall"], figures["f1"]]

@@ -11,6 +11,7 @@ from tlplug.cli.options import common
 from tlplug.cli.output import clean, print_json, print_table
 
 Row = dict[str, Any]
+_SHOWN = 3
 
 
 def _show(kind: str, name: str | None, rows: Sequence[Row], columns: Sequence[str], *, as_json: bool) -> None:
@@ -35,7 +36,10 @@ def _cell(row: Row, column: str) -> Any:
     value = row.get("plugin" if column == "plugin" else column)
     if column == "plugin":
         return f"{value} {row['version']}".strip()
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        more = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
+        return ", ".join(map(str, value[:_SHOWN])) + more
+    return value
 
 
 def _print_detail(detail: Row) -> None:

@@ -135,8 +135,8 @@ def print_summary(model: Model) -> None:
         click.echo("This is no better than always answering the largest class: more or better examples are needed.")
 
 
-def print_figures(metrics: Mapping[str, Any]) -> None:
-    """Print the figures of metrics.json that people look at first."""
+def print_figures(metrics: Mapping[str, Any], what: str = "held-out examples") -> None:
+    """Print the figures of metrics.json that people look at first; `what` says what they were measured on."""
     test = metrics["test"]
     rows = [
         ["accuracy", _percent(test["accuracy"]), _interval(test["accuracy_interval"])],
@@ -148,7 +148,7 @@ def print_figures(metrics: Mapping[str, Any]) -> None:
         rows.append(["random weights", _percent(metrics["random_weights"]["accuracy"]), "without transfer"])
     if "cross_validation" in metrics:
         rows.append(["cross-validation", _percent(metrics["cross_validation"]["accuracy"]), "on the training part"])
-    print_table([f"on {test['examples']} held-out examples", "", "95% interval"], rows)
+    print_table([f"on {test['examples']} {what}", "", "95% interval"], rows)
 
 
 def _percent(value: float) -> str:
