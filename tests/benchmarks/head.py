@@ -1,0 +1,91 @@
+"""The linear head against scikit-learn's LogisticRegression: the same grid, the same folds, one process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.photos import tux_paint
+
+PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
+
+
+def measure(folder: Path) -> list[tuple[str, str, str]]:
+    """Return rows of what, measured and target."""
+    import tlplug
+    from tlplug.backbones import select_backbone
+    from tlplug.data import assign_folds
+    from tlplug.features import extractor_for
+    from tlplug.heads import linear
+
+    linear.PENALTIES = PENALTIES  # the same grid for both
+    extractor = extractor_for(select_backbone("efficientnet_lite0", modality="image"))
+    data = tlplug.load_data(tux_paint(folder / "tux"))
+    digits, digit_labels = _digits(5000)
+    rows = []
+    for name, sources, labels, times, target in (
+        ("235 by 1,280, 9 classes (Tux Paint)", data.sources, data.labels, 5, 1 / 20),
+        ("5,000 by 1,280, 10 classes (scanned digits, turned and noisy)", digits, digit_labels, 1, 0.6),
+    ):
+        features = extractor.all(sources).embeddings
+        folds = assign_folds(labels, range(len(labels)), 5, 0)
+        outputs, weight = int(labels.max()) + 1, np.ones(len(labels))
+
+        def ours(
+            features: Any = features, labels: Any = labels, folds: Any = folds, n: int = outputs, w: Any = weight
+        ) -> float:
+            fit = linear.fit(features, labels, outputs=n, folds=folds, sample_weight=w, seed=0)
+            return fit.cross_validation["accuracy"]
+
+        def theirs(features: Any = features, labels: Any = labels, folds: Any = folds) -> float:
+            return _scikit_learn(features, labels, folds)
+
+        ours()
+        pairs = [(_timed(ours), _timed(theirs)) for _ in range(times)]
+        ratio = statistics.median(a[0] / b[0] for a, b in pairs)
+        (seconds, accuracy), (their_seconds, their_accuracy) = pairs[-1]
+        measured = (
+            f"{ratio:.3f} of its time ({seconds:.2f} s against {their_seconds:.1f} s), "
+            f"cross-validated accuracy {accuracy:.3f} against {their_accuracy:.3f}"
+        )
+        rows.append((f"penalty chosen among 5 by 5-fold cross-validation, {name}", measured, f"at most {target:.2f}"))
+    return rows
+
+
+def _timed(call: Callable[[], float]) -> tuple[float, float]:
+    started = time.perf_counter()
+    value = call()
+    return time.perf_counter() - started, value
+
+
+def _scikit_learn(features: Any, labels: Any, folds: Any) -> float:
+    from sklearn.linear_model import LogisticRegressionCV
+
+    scaled = (features - features.mean(axis=0)) / np.sqrt(features.var(axis=0).mean())
+    splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(5)]
+    model = LogisticRegressionCV(
+        Cs=[1 / penalty for penalty in PENALTIES], cv=splits, max_iter=1000, l1_ratios=(0,), use_legacy_attributes=False
+    )
+    model.fit(scaled, labels)
+    return float(np.max(np.mean(np.asarray(model.scores_), axis=0)))
+
+
+def _digits(count: int) -> tuple[list[Any], Any]:
+    """Scans of digits, each several times: moved, turned and noisy, uint8 ``[64, 64]``."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    scans, generator = load_digits(), np.random.default_rng(0)
+    chosen = generator.integers(0, len(scans.images), count)
+    pictures = []
+    for number in chosen:
+        picture = Image.fromarray((scans.images[number] * 15.9).astype("uint8")).resize((64, 64))
+        shift = tuple(int(pixels) for pixels in generator.integers(-6, 7, 2))
+        turned = np.asarray(picture.rotate(generator.uniform(-25, 25), Image.Resampling.BILINEAR, translate=shift))
+        pictures.append((turned + generator.normal(0, 40, turned.shape)).clip(0, 255).astype("uint8"))
+    return pictures, scans.target[chosen].astype(np.int64)

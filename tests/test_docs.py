@@ -1,0 +1,57 @@
+"""The pages of the documentation are run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def shell(tmp_path, cache):
+    """Run one line of a page in an empty folder; what it installs goes into a folder of the test's own."""
+    site = tmp_path / "site"
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(site),
+        "PIP_TARGET": str(site),
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "false",  # which is how pip is told not to isolate: hatchling is there already
+        "PIP_NO_INDEX": "1",
+    }
+
+    def run(line):
+        return subprocess.run(
+            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_the_page_on_your_own_backbone_runs_from_top_to_bottom(shell, tmp_path):
+    pytest.importorskip("tlplug_vision")
+    outputs = {}
+    for language, name, body in BLOCK.findall((DOCS / "your-own-backbone.md").read_text(encoding="utf-8")):
+        if name:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(body, encoding="utf-8")
+        if language == "console":
+            for line in body.splitlines():
+                done = shell(line.removeprefix("$ "))
+                assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+                outputs[line.removeprefix("$ ").split(" --out ")[-1]] = done.stdout
+    accuracy = re.compile(r"^accuracy +([\d.]+)%", re.MULTILINE)
+    for run in ("runs/edges", "runs/two", "runs/installed"):
+        assert float(accuracy.search(outputs[run])[1]) > 80
+    assert re.search(r"^edges +tlplug-edges +1\.0 +backbone +1$", outputs["tlplug plugins list"], re.MULTILINE)
+    assert "backbone.image_size" in outputs["tlplug backbones edges"]
+    assert outputs["tlplug predict runs/edges patterns/checks"].count("checks ") >= 25
