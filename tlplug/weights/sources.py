@@ -83,7 +83,7 @@ def from_url(source: Source, weights: Weights, target: Path) -> None:
 def keras_file(source: Source) -> Path:
     """Where keras.applications would keep the file that `source` names."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home) / "models" / source.location.rpartition("/")[2]
+    return Path(home) / "models" / (source.member or source.location.rpartition("/")[2])
 
 
 def from_keras(source: Source, weights: Weights, target: Path) -> None:
