@@ -34,14 +34,9 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
         ]
         theirs.append(scikit_learn(*parts, seed))
     random = tlplug.train(tlplug.load_data(tux), weights="random").metrics["test"]["accuracy"]
-    tutorial = [
-        json.loads(
-            run(
-                [sys.executable, str(Path(__file__).with_name("tutorial.py")), str(tux), "--seed", str(s)], folder
-            ).output
-        )
-        for s in range(TUTORIAL_SEEDS)
-    ]
+    script = str(Path(__file__).with_name("tutorial.py"))
+    outputs = [run([sys.executable, script, str(tux), "--seed", str(s)], folder).output for s in range(TUTORIAL_SEEDS)]
+    tutorial = [json.loads(output.splitlines()[-1]) for output in outputs]
     mean, spread = statistics.mean(ours), statistics.stdev(ours)
     frozen = statistics.mean(result["frozen"] for result in tutorial)
     tuned = statistics.mean(result["tuned"] for result in tutorial)
@@ -65,7 +60,7 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
 def scikit_learn(train: tuple, test: tuple, seed: int) -> float:
     """The accuracy of LogisticRegression on standardised features with C chosen among six.
 
-    The features are rotated into their principal axes first, all of them: that changes no prediction, and saves minutes.
+    The features are rotated into all of their principal axes first: that changes no prediction and saves minutes.
     """
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegressionCV

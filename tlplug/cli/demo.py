@@ -17,7 +17,7 @@ from tlplug.cli.output import clean, print_json
 @click.option("--folder", default="tlplug-demo", show_default=True, help="Where the data and the run go.")
 @common
 def demo(modality: str | None, *, folder: str, as_json: bool) -> None:
-    """Train on a small data set that a plugin brings, measure what transfer buys, and predict with the result.
+    """Train on a small data set that a plugin brings, measure the result, and predict with it.
 
     \b
     Example:
@@ -42,7 +42,6 @@ def demo(modality: str | None, *, folder: str, as_json: bool) -> None:
         data_options={"modality": record.modality},
         options={},
         seed=0,
-        against="random",
     )
     examples = _some_test_sources(Path(str(model.path)))
     predictions = model.predict(examples)

@@ -133,6 +133,8 @@ def print_summary(model: Model) -> None:
     click.echo(f"Next    tlplug predict {model.path} FILE...")
     if test["accuracy"] <= test["largest_class"]:
         click.echo("This is no better than always answering the largest class: more or better examples are needed.")
+    if "random_weights" in model.metrics and test["accuracy"] <= model.metrics["random_weights"]["accuracy"]:
+        click.echo("Transfer bought nothing here: the same network with random weights does as well.")
 
 
 def print_figures(metrics: Mapping[str, Any], what: str = "held-out examples") -> None:

@@ -401,3 +401,10 @@ def test_a_file_cut_anywhere_is_refused_or_complete(kind, read):
             # Nothing but the checksums and the end mark after the last pixel was cut off.
             np.testing.assert_array_equal(received, whole)
             assert length > len(content) - 24
+
+
+@pytest.mark.parametrize("size", [(229, 307), (307, 229), (83, 250), (1, 999)])
+def test_the_centre_of_any_shape_can_be_cropped(size):
+    # 307 * (224 / 307) is a little more than 224 in floating point, so the box began at a negative offset.
+    crop = make({"input_shape": (224, 224, 3), "aspect": "crop"}, {})
+    assert crop(Image.new("RGB", size))["image"].shape == (224, 224, 3)

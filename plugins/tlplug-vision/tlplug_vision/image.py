@@ -113,7 +113,7 @@ def _centre(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, floa
     """The largest centred box of the target's shape."""
     ratio = min(size[0] / target[0], size[1] / target[1])
     width, height = target[0] * ratio, target[1] * ratio
-    left, top = (size[0] - width) / 2, (size[1] - height) / 2
+    left, top = max(0.0, (size[0] - width) / 2), max(0.0, (size[1] - height) / 2)  # rounding can end below 0
     return (left, top, min(left + width, size[0]), min(top + height, size[1]))
 
 
