@@ -41,6 +41,7 @@ def head() -> list[Head]:
                 Option(
                     name="penalty",
                     type=float,
+                    minimum=1e-6,
                     help="L2 penalty, 1 / C of scikit-learn; chosen by cross-validation when left out",
                 ),
             ),
@@ -55,11 +56,26 @@ def head() -> list[Head]:
                 Option(
                     name="hidden", type=str, default="256", help="sizes of the hidden layers, such as 256,64; or none"
                 ),
-                Option(name="dropout", type=float, default=0.2, help="share of units dropped before each Dense layer"),
-                Option(name="epochs", type=int, default=200, help="at most this many passes over the training part"),
-                Option(name="learning_rate", type=float, default=1e-3, help="of Adam"),
-                Option(name="batch_size", type=int, default=32, help="examples per step"),
-                Option(name="patience", type=int, default=20, help="epochs without improvement before stopping"),
+                Option(
+                    name="dropout",
+                    type=float,
+                    default=0.2,
+                    minimum=0,
+                    maximum=0.95,
+                    help="share of units dropped before each Dense layer",
+                ),
+                Option(
+                    name="epochs",
+                    type=int,
+                    default=200,
+                    minimum=1,
+                    help="at most this many passes over the training part",
+                ),
+                Option(name="learning_rate", type=float, default=1e-3, minimum=1e-8, help="of Adam"),
+                Option(name="batch_size", type=int, default=32, minimum=1, help="examples per step"),
+                Option(
+                    name="patience", type=int, default=20, minimum=1, help="epochs without improvement before stopping"
+                ),
             ),
             summary="Dense layers with dropout, trained by Keras with early stopping",
         ),

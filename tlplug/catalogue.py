@@ -126,6 +126,8 @@ def describe(entry: Entry) -> dict[str, Any]:
                 "type": option.type.__name__,
                 "default": option.default,
                 "choices": list(option.choices),
+                "minimum": option.minimum,
+                "maximum": option.maximum,
                 "help": option.help,
             }
             for option in record.options

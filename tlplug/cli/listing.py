@@ -51,10 +51,17 @@ def _print_detail(detail: Row) -> None:
     if detail.get("options"):
         click.echo()
         rows = [
-            [option["name"], option["type"], option["default"], ", ".join(map(str, option["choices"])), option["help"]]
+            [option["name"], option["type"], option["default"], _valid(option), option["help"]]
             for option in detail["options"]
         ]
-        print_table(["option", "type", "default", "choices", ""], rows)
+        print_table(["option", "type", "default", "valid", ""], rows)
+
+
+def _valid(option: Row) -> str:
+    if option["choices"]:
+        return ", ".join(map(str, option["choices"]))
+    bounds = (("from", option["minimum"]), ("to", option["maximum"]))
+    return " ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
 
 
 @click.command(short_help="List the backbones, or show one.")

@@ -21,6 +21,7 @@ class Option:
         default: used when nothing is given; ``None`` leaves the choice to the part itself.
         help: one sentence.
         choices: the only values allowed; any when empty.
+        minimum, maximum: the bounds of a number, both allowed; none when None.
 
     >>> Option(name="dropout", type=float, default=0.2).parse("0.5")
     0.5
@@ -31,6 +32,8 @@ class Option:
     default: Any = None
     help: str = ""
     choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
 
     def __post_init__(self) -> None:
         check_name(self, self.name)
@@ -48,6 +51,10 @@ class Option:
         if self.choices and parsed not in self.choices:
             valid = ", ".join(str(choice) for choice in self.choices)
             raise OptionError(f"Option {self.name!r} cannot be {value!r}. Valid: {valid}.")
+        if self.minimum is not None and parsed < self.minimum:
+            raise OptionError(f"Option {self.name!r} is {self.minimum:g} or more. Received: {value!r}.")
+        if self.maximum is not None and parsed > self.maximum:
+            raise OptionError(f"Option {self.name!r} is {self.maximum:g} or less. Received: {value!r}.")
         return parsed
 
     def _convert(self, value: object) -> Any:

@@ -31,7 +31,7 @@ _LITE0 = Backbone(
             licence="Apache-2.0",
         )
     },
-    options=(Option(name="image_size", type=int, default=224, help="height and width in pixels, 32 or more"),),
+    options=(Option(name="image_size", type=int, default=224, minimum=32, help="height and width in pixels"),),
     summary="EfficientNet-Lite0, an EfficientNet for phones without squeeze-and-excitation; the default",
     licence="Apache-2.0",
     reference="Tan, Le 2019, arXiv:1905.11946; Liu 2020, Higher accuracy on vision models with EfficientNet-Lite",
@@ -90,7 +90,8 @@ def _application(family: Family, application: Application) -> Backbone:
             name="image_size",
             type=int,
             default=size,
-            help=f"height and width in pixels, {family.minimum} or more",
+            minimum=family.minimum,
+            help="height and width in pixels",
         )
     ]
     if application.widths:
