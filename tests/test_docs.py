@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -55,3 +56,17 @@ def test_the_page_on_your_own_backbone_runs_from_top_to_bottom(shell, tmp_path):
     assert re.search(r"^edges +tlplug-edges +1\.0 +backbone +1$", outputs["tlplug plugins list"], re.MULTILINE)
     assert "backbone.image_size" in outputs["tlplug backbones edges"]
     assert outputs["tlplug predict runs/edges patterns/checks"].count("checks ") >= 25
+
+
+def test_the_generated_pages_are_up_to_date():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for page, write in generate.PAGES.items():
+        assert (DOCS / page).read_text(encoding="utf-8") == write().rstrip() + "\n", f"make docs: {page} is behind"
+
+
+def test_the_pages_link_to_what_exists():
+    for page in [DOCS.parent / "README.md", *DOCS.glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -11,7 +11,13 @@ from tlplug.specs.reference import Reference, check_name, check_reference, freez
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One labelled example as a reader gives it; `split` is ``train``, ``validation``, ``test`` or ``None``."""
+    """One labelled example as a reader gives it.
+
+    Args:
+        source: a path, bytes, a text or an array: what the preprocess of its modality takes.
+        label: the name of its class.
+        split: ``train``, ``validation`` or ``test``; ``None`` leaves it to the seeded split.
+    """
 
     source: Any
     label: str
