@@ -55,7 +55,7 @@ class Predictor:
     compiled: CompiledBackbone
     preprocess: PreprocessSpec
     head: Any  # embeddings float32 [n, size] -> probabilities float32 [n, classes]
-    store: FeatureStore | None = None
+    fingerprint: str | None = None  # of the store that has the embeddings of labelled examples
 
     @classmethod
     def load(cls, folder: Path) -> Predictor:
@@ -80,6 +80,7 @@ class Predictor:
                 compiled=CompiledBackbone.read(folder / _BACKBONE),
                 preprocess=PreprocessSpec(**about["preprocess"]),
                 head=load_head(folder, about["head"]),
+                fingerprint=about["features"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"The model in {str(folder)!r} cannot be read: {first_line(error)}.") from error
@@ -94,6 +95,7 @@ class Predictor:
             "classes": list(self.classes),
             "preprocess": self.preprocess.to_json(),
             "head": head.save(folder),
+            "features": self.fingerprint,
         }
         write_json(folder / _ABOUT, values)
         write_manifest(folder)
@@ -101,8 +103,14 @@ class Predictor:
     def probabilities(
         self, sources: Sequence[Any], digests: Sequence[bytes] | None = None
     ) -> tuple[NDArray[np.float32], dict[int, str]]:
-        """Return float32 ``[n, classes]`` and, by position, why a source could not be read (its row is NaN)."""
-        features = Extractor(self.compiled, self.preprocess, self.store).all(sources, digests)
+        """Return float32 ``[n, classes]`` and, by position, why a source could not be read (its row is NaN).
+
+        With the digests of their content, embeddings are looked up in the store and new ones are kept there.
+        """
+        store = None
+        if digests is not None and self.fingerprint is not None:
+            store = FeatureStore(self.fingerprint, self.compiled.embedding_size, dict(self.compiled.about))
+        features = Extractor(self.compiled, self.preprocess, store).all(sources, digests)
         result = np.full((len(sources), len(self.classes)), np.nan, np.float32)
         readable = np.array([position not in features.failures for position in range(len(sources))], bool)
         if readable.any():

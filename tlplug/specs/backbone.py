@@ -27,7 +27,10 @@ class Backbone:
         preprocess_options: values for its options that this backbone needs.
         weights: weight sets by name, the first is the default; none means that the model is used as built.
         options: what `build` takes beside the weights.
-        summary, licence, reference, parameters: for people; `parameters` is the number of weights.
+        summary: one sentence.
+        licence: of the network's code or its usual weights.
+        reference: the paper or page that describes it.
+        parameters: the number of weights.
     """
 
     name: str

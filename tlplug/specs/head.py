@@ -40,7 +40,8 @@ class Head:
         to_keras: ``to_keras(arrays) -> keras.Model`` that equals `apply`.
         tasks: what it can be trained for.
         options: its settings.
-        summary, reference: for people.
+        summary: one sentence.
+        reference: the paper or page that describes it.
     """
 
     name: str
