@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.server
 import importlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tlplug.plugins import Plugin
@@ -235,3 +238,241 @@ def python():
         with process:
             if process.poll() is None:
                 process.kill()
+
+
+VECTORS = """
+import numpy as np
+import tlplug
+from tlplug.specs import Option
+
+CALLS = []
+
+@tlplug.register_preprocess(
+    "numbers", modality="vector", suffixes=[".vec"], options=[Option(name="factor", type=float, default=1.0)]
+)
+def make(options, files):
+    def arrays(source):
+        values = source if isinstance(source, np.ndarray) else np.loadtxt(source, dtype="float32", ndmin=1)
+        CALLS.append(source)
+        if values.shape != (8,):
+            raise ValueError(f"it has {values.size} numbers, not 8\\nand a second line")
+        return {"values": (values * options["factor"]).astype("float32")}
+
+    return arrays
+
+UNITS = Option(name="units", type=int, default=4)
+
+@tlplug.register_backbone("tanh", modality="vector", input_shape=(8,), options=[UNITS])
+def build(weights=None, units=4):
+    import keras
+    inputs = keras.Input((8,), name="values")
+    return keras.Model(inputs, keras.layers.Dense(units, activation="tanh")(inputs))
+"""
+
+
+@pytest.fixture
+def vectors(tmp_path, cache, monkeypatch):
+    """A plugin file, loaded alone: vectors of eight numbers (arrays, or ``.vec`` files) and a small network for them.
+
+    Its ``CALLS`` are the sources that were decoded.
+    """
+    monkeypatch.setenv("TLPLUG_PLUGINS", "builtin")
+    path = tmp_path / "vectors.py"
+    path.write_text(VECTORS)
+    plugin = registry().load_file(path)
+    name = plugin.module.__name__
+    yield plugin.module
+    sys.modules.pop(name, None)
+
+
+NET = '''
+"""A network of the tests' own: eight numbers in, sixteen out."""
+
+from pathlib import Path
+
+from tlplug import Backbone, Source, Weights, hookimpl
+
+
+def build(weights=None):
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, activation="tanh")])
+    if weights is not None:
+        model.set_weights([np.load(weights), np.zeros(16, np.float32)])
+    return model
+
+
+@hookimpl
+def backbone():
+    weights = Weights(sources=(Source(kind="file", location=str(Path(__file__).with_name("net.npy"))),))
+    return [Backbone(name="net", modality="dots", build=build, input_shape=(8,), weights={"fixed": weights})]
+'''
+DOTS = '''
+"""A modality of the tests' own: eight numbers in a file. Beyond DOTS_STOP examples it waits until DOTS_GO is there."""
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tlplug import Option, Preprocess, hookimpl
+
+CALLS = itertools.count(1)
+
+
+def make(options, files):
+    def read(source):
+        if isinstance(source, Path):
+            try:
+                source = np.array([float(number) for number in source.read_text().split()], np.float32)
+            except ValueError:
+                raise ValueError("these are no numbers") from None
+        if source.shape != (8,):
+            raise ValueError(f"eight numbers are needed, there are {source.size}")
+        if next(CALLS) > int(os.environ.get("DOTS_STOP", 1 << 30)):
+            wait("decoding")
+        return {"numbers": source * options["scale"]}
+
+    return read
+
+
+def preview(source):
+    if "DOTS_SHOW" in os.environ:
+        wait("showing")
+    return "image/svg+xml", b"<svg/>"
+
+
+def wait(what):
+    go = Path(os.environ["DOTS_GO"])
+    go.with_name(what).touch()
+    while not go.exists():
+        time.sleep(0.01)
+
+
+def demo(folder):
+    for number in range(40):
+        path = folder / ("even", "odd")[number % 2] / f"{number}.dots"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(" ".join(str((-1) ** number * (place + number / 100)) for place in range(8)))
+    return "40 files of numbers"
+
+
+@hookimpl
+def preprocess():
+    scale = Option(name="scale", type=float, default=1.0, help="what every number is multiplied by")
+    return [
+        Preprocess(
+            name="dots",
+            modality="dots",
+            make=make,
+            suffixes=(".dots",),
+            options=(scale,),
+            default_backbone="net",
+            preview=preview,
+            demo=demo,
+        )
+    ]
+'''
+
+
+class Dots:
+    """A modality in two plugin files, compiled once a session: its network, and its preprocess."""
+
+    def __init__(self, folder: Path) -> None:
+        self.net, self.dots, self.cache = folder / "net.py", folder / "dots.py", folder / "cache"
+        self.net.write_text(NET)
+        self.dots.write_text(DOTS)
+        np.save(folder / "net.npy", np.random.default_rng(0).normal(0, 0.4, (8, 16)).astype(np.float32))
+        self.plugins = ["--plugin", str(self.net), "--plugin", str(self.dots)]
+
+    def load(self) -> None:
+        """Load both files into this process, as ``--plugin`` does."""
+        for path in (self.net, self.dots):
+            registry().load_file(path)
+
+    def write(self, folder: Path, sizes=None, *, seed=0, noise=0.6) -> Path:
+        """Write a data set, ``<folder>/<class>/<number>.dots``; the more noise, the more classes look alike."""
+        generator = np.random.default_rng(seed)
+        for place, (name, size) in enumerate((sizes or {"high": 16, "low": 14, "wide": 12}).items()):
+            (folder / name).mkdir(parents=True)
+            for number, row in enumerate(generator.normal(0, noise, (size, 8))):
+                row[place] += 1.5
+                (folder / name / f"{number:04d}.dots").write_text(" ".join(f"{value:.6f}" for value in row))
+        return folder
+
+
+def _train(cache, *arguments):
+    command = [sys.executable, "-c", "from tlplug.cli import main; main()", "train", *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TLPLUG_")}
+    environment["TLPLUG_CACHE_DIR"] = str(cache)
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def compiled_dots(tmp_path_factory):
+    """The modality, with its network compiled into a cache that nobody writes to afterwards."""
+    folder = tmp_path_factory.mktemp("dots")
+    dots = Dots(folder)
+    data = dots.write(folder / "data", {"a": 4, "b": 4})
+    _train(dots.cache, data, "--against", "random", "--out", folder / "run", *dots.plugins)
+    shutil.rmtree(dots.cache / "features")
+    return dots
+
+
+@pytest.fixture
+def dots(compiled_dots, cache):
+    """A modality of the tests' own, its network compiled in a cache of this test's, which has no features."""
+    shutil.copytree(compiled_dots.cache, cache)
+    before = set(sys.modules)
+    yield compiled_dots
+    for name in set(sys.modules) - before:
+        if name.startswith("tlplug_file_"):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def dots_run(compiled_dots, tmp_path_factory):
+    """A run on that modality and the data it was trained on, for tests that only read."""
+    folder = tmp_path_factory.mktemp("run")
+    shutil.copytree(compiled_dots.cache, folder / "cache")
+    data = compiled_dots.write(folder / "data")
+    _train(folder / "cache", data, "--out", folder / "run", *compiled_dots.plugins)
+    return folder / "run"
+
+
+@dataclass
+class Result:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def lines(self):
+        return self.err.splitlines()
+
+
+@pytest.fixture
+def cli(capfd):
+    """Run a command in this process, as typed after ``tlplug``."""
+    from tlplug import progress
+    from tlplug.cli import main
+
+    def run(*arguments):
+        capfd.readouterr()
+        registry.cache_clear()  # a command is a process of its own
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        progress.use(progress.Silent())
+        return Result(ended.value.code, *capfd.readouterr())
+
+    return run
