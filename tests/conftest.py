@@ -476,3 +476,16 @@ def cli(capfd):
         return Result(ended.value.code, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def _compiled(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def warm(cache, _compiled):
+    """The test's own cache, with the networks in it that tests before have compiled; no features."""
+    shutil.copytree(_compiled, cache / "compiled")
+    yield
+    shutil.copytree(cache / "compiled", _compiled, dirs_exist_ok=True)

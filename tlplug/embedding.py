@@ -111,6 +111,6 @@ def _csv_writer(path: Path) -> Iterator[Write]:
             if not file.tell():
                 writer.writerow(["source", "label", *(f"e{number}" for number in range(embeddings.shape[1]))])
             for name, label, row in zip(names, labels, embeddings, strict=True):
-                writer.writerow([name, label or "", *(f"{value:.7g}" for value in row)])
+                writer.writerow([name, label or "", *(f"{value:.9g}" for value in row)])
 
         yield write

@@ -1,6 +1,6 @@
 """Backbone records: chosen, and built into Keras models."""
 
-from tlplug.backbones.build import ArraySpec, BuiltBackbone, build_backbone, describe_inputs
+from tlplug.backbones.build import ArraySpec, BuiltBackbone, build_backbone, describe_inputs, pack_inputs
 from tlplug.backbones.quiet import import_keras, quiet
 from tlplug.backbones.selection import (
     RANDOM,
@@ -18,6 +18,7 @@ __all__ = [
     "build_backbone",
     "describe_inputs",
     "import_keras",
+    "pack_inputs",
     "quiet",
     "select_backbone",
     "split_options",

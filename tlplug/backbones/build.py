@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
         model=model,
         inputs=describe_inputs(model, record.input_shape),
         embedding_size=size,
-        digest=_digest(model),
+        digest=_digest(model, selection.entry.identity),
         parameters=model.count_params(),
     )
 
@@ -129,8 +130,23 @@ def describe_inputs(model: keras.Model, stated: tuple[int | None, ...] | None = 
     return tuple(specs)
 
 
-def _digest(model: keras.Model) -> str:
-    digest = hashlib.sha256(json.dumps(_without_names(model.get_config()), sort_keys=True, default=str).encode())
+def pack_inputs(model: keras.Model, arrays: Mapping[str, Any]) -> Any:
+    """Arrange arrays by name in the form in which a model takes its inputs: one, a list or a dictionary."""
+    import keras
+
+    ordered = [arrays[tensor.name.partition(":")[0]] for tensor in model.inputs]
+    if isinstance(model, keras.Sequential):  # has no `input` before it is called
+        return ordered[0]
+    return keras.tree.pack_sequence_as(model.input, ordered)
+
+
+def _digest(model: keras.Model, code: str | None) -> str:
+    config = model.get_config()
+    numbers = {name: f"layer {number}" for number, name in enumerate(_layer_names(config))}
+    digest = hashlib.sha256(json.dumps(_without_names(config, numbers), sort_keys=True, default=str).encode())
+    if any(not type(layer).__module__.startswith("keras.") for layer in model._flatten_layers()):
+        # What a layer of somebody's own computes is in its code; without an identity no other build is the same.
+        digest.update((code or secrets.token_hex(32)).encode())
     for variable in model.weights:
         array = variable.numpy()
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -138,11 +154,23 @@ def _digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _without_names(config: Any) -> Any:
-    """A model's configuration without the names that Keras numbers anew in every build."""
-    if isinstance(config, dict):
+def _layer_names(config: Any) -> Iterator[str]:
+    """The names of all layers in a model's configuration, in their order."""
+    if isinstance(config, Mapping):
+        if "layers" in config:
+            yield from (layer["name"] for layer in config["layers"] if layer.get("name"))
+        for value in config.values():
+            yield from _layer_names(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _layer_names(value)
+
+
+def _without_names(config: Any, numbers: Mapping[str, str]) -> Any:
+    """A model's configuration with positions for the names that Keras numbers anew in every build."""
+    if isinstance(config, Mapping):
         dropped = {"name", "registered_name", "build_config", "shared_object_id"}
-        return {key: _without_names(value) for key, value in config.items() if key not in dropped}
+        return {key: _without_names(value, numbers) for key, value in config.items() if key not in dropped}
     if isinstance(config, list | tuple):
-        return [_without_names(value) for value in config]
-    return config
+        return [_without_names(value, numbers) for value in config]
+    return numbers.get(config, config) if isinstance(config, str) else config

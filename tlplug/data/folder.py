@@ -56,10 +56,14 @@ def _folders(path: Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in os.scandir(path) if _visible(entry.name) and entry.is_dir())
 
 
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def walk(folder: Path) -> Iterator[Path]:
     """Yield every file below a folder that is not hidden, by name; a folder that links lead to again is read once."""
     seen: set[tuple[int, int]] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         status = os.stat(parent)  # noqa: PTH116 - a device and inode pair tells where links lead
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()

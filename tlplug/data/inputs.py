@@ -34,4 +34,6 @@ def find_inputs(inputs: Sequence[Any], suffixes: Iterable[str]) -> list[Any]:
                 found.append(path)
         else:
             found.append(path)
-    return list(dict.fromkeys(found)) if all(isinstance(item, Path) for item in found) else found
+    files = dict.fromkeys(item for item in found if isinstance(item, Path))
+    # each file where it comes first; sources of other kinds need not be hashable
+    return [item for item in found if not isinstance(item, Path) or files.pop(item, ...) is None]

@@ -39,6 +39,8 @@ def of_one_modality(
     """Keep the examples of the given or the prevailing modality; say why the others are left out."""
     suffixes = _suffixes()
     if modality is None:
+        known = set().union(*suffixes.values())
+        examples = [replace(example, source=as_source(example.source, known)) for example in examples]
         modality = _prevailing(examples, suffixes, origin)
     elif modality not in suffixes:
         valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed, pip install tlplug-vision"

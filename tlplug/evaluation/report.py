@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,11 @@ def interval(ends: Sequence[float]) -> str:
     return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
 
 
+def in_markdown(text: object) -> str:
+    """Write a text so that Markdown shows it as it is, on one line; HTML is escaped by the template."""
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", " ".join(str(text).split()))
+
+
 def _render(template: str, report: ReportInput, **values: Any) -> str:
     import jinja2
 
@@ -84,7 +90,7 @@ def _render(template: str, report: ReportInput, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, interval=interval)
+    environment.filters.update(percent=percent, interval=interval, md=in_markdown)
     return environment.get_template(template).render(
         title=report.title,
         lead=report.lead,
@@ -105,6 +111,7 @@ def _picture(preview: Preview | None, source: Any) -> str | None:
         return None
     try:
         media, data = preview(source)
+        address = f"data:{media};base64,{base64.b64encode(data).decode()}" if media.startswith("image/") else None
     except Exception:  # noqa: BLE001 - a plugin's preview never costs the report
         return None
-    return f"data:{media};base64,{base64.b64encode(data).decode()}" if media.startswith("image/") else None
+    return address

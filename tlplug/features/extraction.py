@@ -90,9 +90,11 @@ class Extractor:
         missing = list(span)
         if self.store is not None and digests is not None:
             kept = [position for position in span if digests[position] in self.store]
-            if kept:
+            try:
                 rows[[position - span.start for position in kept]] = self.store.read([digests[p] for p in kept])
                 missing = sorted(set(span) - set(kept))
+            except OSError:  # another process has cleared the cache
+                self.store = self.store.reopened()
         if not missing:
             return Features(span.start, rows, {}, 0)
         decode, embed = self._open()

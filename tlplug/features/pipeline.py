@@ -56,14 +56,30 @@ def run_pipeline(
                 refill()
                 positions = list(decoded)
                 if positions:
-                    names = decoded[positions[0]]
-                    stacked = {name: np.stack([decoded[p][name] for p in positions]) for name in names}
-                    yield Batch(positions, embed(stacked), failures)
+                    yield Batch(positions, _embedded([decoded[p] for p in positions], embed), failures)
                 else:
                     yield Batch([], np.empty((0, 0), np.float32), failures)
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def _embedded(
+    examples: list[Mapping[str, NDArray[Any]]],
+    embed: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Embed examples, those of one shape at a time."""
+    groups: dict[Any, list[int]] = {}
+    for row, example in enumerate(examples):
+        groups.setdefault(tuple(np.shape(array) for array in example.values()), []).append(row)
+    parts = [
+        embed({name: np.stack([examples[row][name] for row in rows]) for name in examples[rows[0]]})
+        for rows in groups.values()
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate(list(groups.values())))
+    return np.concatenate(parts)[order]
 
 
 def _next_batch(

@@ -50,6 +50,10 @@ class FeatureStore:
         if self._shards:
             _touch(self.folder)
 
+    def reopened(self) -> FeatureStore:
+        """The same store as it is on disk by now."""
+        return FeatureStore(self.folder.name, self.size, self._about, self.folder.parent)
+
     def __len__(self) -> int:
         return len(self._index)
 
@@ -97,7 +101,7 @@ class FeatureStore:
             if file_digest(path) != path.name.removesuffix(SUFFIX):
                 return
             digests = _digests(path)
-        except OSError:
+        except (OSError, ValueError, KeyError):
             return
         self._index.update((digest, (len(self._shards), row)) for row, digest in enumerate(digests))
         self._shards.append(path)

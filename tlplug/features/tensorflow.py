@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.backbones import import_keras, quiet
+from tlplug.backbones import import_keras, pack_inputs, quiet
 
 FILE = "model.keras"
 
@@ -32,10 +32,9 @@ def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[n
         model = keras.saving.load_model(folder / FILE, compile=False, safe_mode=True)
         import tensorflow as tf
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-    names = [tensor.name.partition(":")[0] for tensor in model.inputs]
 
     def run(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        inputs = [tf.constant(arrays[name]) for name in names]
-        return np.asarray(forward(inputs if len(inputs) > 1 else inputs[0]).numpy(), np.float32)
+        inputs = pack_inputs(model, {name: tf.constant(array) for name, array in arrays.items()})
+        return np.asarray(forward(inputs).numpy(), np.float32)
 
     return run

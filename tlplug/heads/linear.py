@@ -150,6 +150,8 @@ class _Problem:
 
     def principal(self, share: float) -> _Problem:
         """The problem in the leading axes that have a share of the variance; its weights cannot be folded back."""
+        if not len(self.scale):  # all examples are the same
+            return self
         explained = np.cumsum(self.scale[::-1] ** 2)
         rank = int(np.searchsorted(explained, share * explained[-1])) + 1
         return replace(self, coordinates=self.coordinates[:, -rank:], scale=self.scale[-rank:])

@@ -1,0 +1,171 @@
+"""The default settings on real photographs: nine subjects of Tux Paint's stamps, twenty splits.
+
+Measured on the day this was written: see the figures beside each test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tlplug
+
+pytestmark = pytest.mark.photos
+
+PACKAGE = "tuxpaint-stamps-default"
+STAMPS = "usr/share/tuxpaint/stamps"
+SEEDS = range(20)
+MAIN = "from tlplug.cli import main; main()"
+
+CLASSES = {
+    "birds": ["animals/birds"],
+    "mammals": ["animals/mammals/**"],
+    "insects_fish": ["animals/insects", "animals/fish"],
+    "fruit": ["food/fruit"],
+    "vegetables": ["food/vegetables"],
+    "flowers": ["plants/flowers"],
+    "clothes": ["clothes/**"],
+    "vehicles": ["vehicles/**"],
+    "instruments": ["hobbies/music/**"],
+}
+"""Folders of the package by class; ``**`` stands for those below as well."""
+
+DRAWN = {"cartoon", "toys", "plastic"}
+"""Folders without photographs."""
+
+
+def _unpacked(folder):
+    """Return the stamps: of the installed package, else out of the package file, which apt fetches."""
+    installed = Path("/") / STAMPS
+    if installed.is_dir():
+        return installed
+    if not (folder / STAMPS).is_dir():
+        if not shutil.which("apt-get"):
+            pytest.skip(f"needs the Debian package {PACKAGE}")
+        arriving = folder / "arriving"
+        arriving.mkdir(parents=True, exist_ok=True)
+        arriving.chmod(0o777)
+        fetched = subprocess.run(
+            ["apt-get", "download", PACKAGE], cwd=arriving, capture_output=True, text=True, check=False
+        )
+        if fetched.returncode:
+            pytest.skip(f"needs the Debian package {PACKAGE}: {fetched.stderr.strip().splitlines()[-1]}")
+        (package,) = arriving.glob("*.deb")
+        subprocess.run(["dpkg", "-x", package, folder], check=True)
+        shutil.rmtree(arriving)
+    return folder / STAMPS
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where weights, features and the package are kept: between test runs when TLPLUG_TEST_CACHE names a folder."""
+    shared = os.environ.get("TLPLUG_TEST_CACHE")
+    return Path(shared) if shared else tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def photos(kept, tmp_path_factory):
+    """The data set, one folder a class."""
+    pytest.importorskip("tlplug_vision")
+    stamps, folder = _unpacked(kept / PACKAGE), tmp_path_factory.mktemp("photos")
+    for label, places in CLASSES.items():
+        (folder / label).mkdir()
+        for place in places:
+            found = (stamps / place.removesuffix("/**")).glob("**/*.png" if place.endswith("**") else "*.png")
+            for number, path in enumerate(sorted(found)):
+                if not DRAWN & set(path.relative_to(stamps).parts):
+                    shutil.copy(path, folder / label / f"{place.partition('/')[2][:8].strip('/*')}_{number:03d}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _kept_cache(kept, monkeypatch):
+    monkeypatch.setenv("TLPLUG_CACHE_DIR", str(kept))
+
+
+@pytest.fixture(scope="module")
+def accuracies():
+    """What the tests measured, by name."""
+    return {}
+
+
+def _matrix(data):
+    from tlplug.backbones import select_backbone
+    from tlplug.features import extractor_for
+
+    extractor = extractor_for(select_backbone(None, modality="image"))
+    return extractor.all(data.sources, data.digests).embeddings
+
+
+def test_the_data_set_is_the_one_that_the_figures_are_of(photos):
+    counts = {folder.name: len(list(folder.iterdir())) for folder in photos.iterdir()}
+    assert set(counts) == set(CLASSES)
+    assert sum(counts.values()) == 235
+    assert max(counts.values()) / 235 == pytest.approx(0.27, abs=0.01)
+
+
+def test_twenty_splits_are_right_often_enough(photos, accuracies):
+    found, computed = [], []
+    for seed in SEEDS:
+        model = tlplug.train(photos, seed=seed)
+        found.append(model.metrics["test"]["accuracy"])
+        computed.append(model.info["features_computed"])
+    accuracies["tlplug"] = found
+    print(f"\ntlplug: mean {np.mean(found):.4f}, standard deviation {np.std(found):.4f} over {len(found)} seeds")
+    assert np.mean(found) >= 0.87
+    assert computed[1:] == [0] * (len(SEEDS) - 1)
+
+
+def test_scikit_learn_on_the_same_features_and_splits_is_not_a_point_better(photos, accuracies):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    ours = accuracies.get("tlplug") or [tlplug.train(photos, seed=seed).metrics["test"]["accuracy"] for seed in SEEDS]
+    theirs = []
+    for seed in SEEDS:
+        data = tlplug.load_data(photos, seed=seed)
+        train, test = data.train, data.test
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+        grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1, 1.0]}
+        search = GridSearchCV(pipeline, grid, cv=5, scoring="neg_log_loss").fit(_matrix(train), train.labels)
+        theirs.append(float((search.predict(_matrix(test)) == test.labels).mean()))
+    print(f"\nscikit-learn: mean {np.mean(theirs):.4f}, tlplug {np.mean(ours):.4f}")
+    assert np.mean(ours) >= np.mean(theirs) - 0.01
+
+
+def test_random_weights_are_far_worse(photos):
+    model = tlplug.train(photos, against="random")
+    assert model.metrics["random_weights"]["accuracy"] < model.metrics["test"]["accuracy"] - 0.3
+
+
+def test_a_run_predicts_without_a_framework(photos, python, tmp_path, monkeypatch):
+    run, one = tmp_path / "run", next((photos / "birds").iterdir())
+    process = python(MAIN, "train", photos, "--out", run, "--json")
+    output, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (0, "")
+    assert json.loads(output)["backbone"] == "efficientnet_lite0"
+    process = python(
+        """
+        import sys
+        from tlplug.cli import main
+        try:
+            main()
+        finally:
+            print(*sys.modules, file=sys.stderr)
+        """,
+        *("predict", run, one, "--json"),
+    )
+    output, modules = process.communicate(timeout=60)
+    (answer,) = json.loads(output)
+    assert answer["label"] in CLASSES
+    assert {"tensorflow", "keras", "sklearn", "matplotlib", "pandas", "scipy"} & set(modules.split()) == set()
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "data:image/" in page
