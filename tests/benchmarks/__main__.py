@@ -24,11 +24,11 @@ def main(names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or NAMES:
         module = importlib.import_module(f"tests.benchmarks.{name}")
-        rows = module.measure(folder)
         lines = ["| what | measured | target |", "|---|---|---|"]
-        lines += [f"| {what} | {measured} | {target} |" for what, measured, target in rows]
-        _replace(name, "\n".join([*lines, "", f"Measured on {_machine()}."]))
-        print("\n".join(lines), flush=True)
+        for row in module.measure(folder):
+            lines.append(f"| {' | '.join(row)} |")
+            print(lines[-1], flush=True)
+            _replace(name, "\n".join([*lines, "", f"Measured on {_machine()}."]))
 
 
 def _replace(name: str, text: str) -> None:

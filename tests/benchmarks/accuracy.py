@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ SEEDS = 20
 TUTORIAL_SEEDS = 3
 
 
-def measure(folder: Path) -> list[tuple[str, str, str]]:
-    """Return rows of what, measured and target."""
+def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield rows of what, measured and target."""
     import tlplug
     from tlplug.backbones import select_backbone
     from tlplug.features import extractor_for
@@ -40,7 +41,7 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
     mean, spread = statistics.mean(ours), statistics.stdev(ours)
     frozen = statistics.mean(result["frozen"] for result in tutorial)
     tuned = statistics.mean(result["tuned"] for result in tutorial)
-    return [
+    yield from (
         (
             f"tlplug train, mean of {SEEDS} splits",
             f"{mean:.3f} (one split: ± {spread:.3f})",
@@ -54,7 +55,7 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
         (f"the tutorial, ten frozen epochs, mean of {TUTORIAL_SEEDS} splits", f"{frozen:.3f}", ""),
         ("the tutorial, five more epochs of fine-tuning", f"{tuned:.3f}", ""),
         ("tlplug train --weights random, one split", f"{random:.3f}", ""),
-    ]
+    )
 
 
 def scikit_learn(train: tuple, test: tuple, seed: int) -> float:

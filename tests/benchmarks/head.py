@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from tests.benchmarks.photos import tux_paint
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
 
 
-def measure(folder: Path) -> list[tuple[str, str, str]]:
-    """Return rows of what, measured and target."""
+def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield rows of what, measured and target."""
     import tlplug
     from tlplug.backbones import select_backbone
     from tlplug.data import assign_folds
@@ -27,7 +27,6 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
     extractor = extractor_for(select_backbone("efficientnet_lite0", modality="image"))
     data = tlplug.load_data(tux_paint(folder / "tux"))
     digits, digit_labels = _digits(5000)
-    rows = []
     for name, sources, labels, times, target in (
         ("235 by 1,280, 9 classes (Tux Paint)", data.sources, data.labels, 5, 1 / 20),
         ("5,000 by 1,280, 10 classes (scanned digits, turned and noisy)", digits, digit_labels, 1, 0.6),
@@ -53,8 +52,7 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
             f"{ratio:.3f} of its time ({seconds:.2f} s against {their_seconds:.1f} s), "
             f"cross-validated accuracy {accuracy:.3f} against {their_accuracy:.3f}"
         )
-        rows.append((f"penalty chosen among 5 by 5-fold cross-validation, {name}", measured, f"at most {target:.2f}"))
-    return rows
+        yield ((f"penalty chosen among 5 by 5-fold cross-validation, {name}", measured, f"at most {target:.2f}"))
 
 
 def _timed(call: Callable[[], float]) -> tuple[float, float]:

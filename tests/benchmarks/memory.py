@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.photos import made_photos, many_photos, tux_paint
 from tests.benchmarks.process import TLPLUG, run
 
 
-def measure(folder: Path) -> list[tuple[str, str, str]]:
-    """Return rows of what, measured and target."""
+def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield rows of what, measured and target."""
     cache = folder / "cache"
     few = made_photos(tux_paint(folder / "tux"), folder / "photos")
     many = many_photos(few, folder / "many-photos")
@@ -29,7 +30,7 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
     small, large = embed(few), embed(many)
     fitting = train(many)
     matrix = 20_000 * 1280 * 4 / 2**20
-    return [
+    yield from (
         (
             "peak memory of tlplug embed with 20,000 photos against 2,000",
             f"{100 * (large / small - 1):+.0f}% ({large:.0f} MB against {small:.0f} MB)",
@@ -40,4 +41,4 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
             f"{(fitting - large) / matrix:.1f} ({fitting:.0f} MB)",
             "at most 2",
         ),
-    ]
+    )

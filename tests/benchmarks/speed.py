@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.photos import made_photos, tux_paint
@@ -36,8 +37,8 @@ print(time.perf_counter() - started)
 """
 
 
-def measure(folder: Path) -> list[tuple[str, str, str]]:
-    """Return rows of what, measured and target."""
+def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield rows of what, measured and target."""
     cache = folder / "cache"
     tux = tux_paint(folder / "tux")
     photos = made_photos(tux, folder / "photos")
@@ -53,7 +54,6 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
         return call([TLPLUG, "train", str(data), "--out", "run"])
 
     train(tux, fresh=True)  # fetches the weights and compiles the backbone
-    rows = []
     for name, data, times, fresh, target in (
         ("235 photos, empty feature cache", tux, 3, True, 7),
         ("2,000 photos, empty feature cache", photos, 1, True, 10),
@@ -63,7 +63,7 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
             functools.partial(train, data, fresh=fresh), functools.partial(tutorial, data), times
         )
         measured = f"{ratio:.1f} times faster ({ours:.1f} s against {theirs:.1f} s)"
-        rows.append((f"tlplug train against the tutorial's ten frozen epochs, {name}", measured, f"at least {target}"))
+        yield ((f"tlplug train against the tutorial's ten frozen epochs, {name}", measured, f"at least {target}"))
 
     train(tux, fresh=False)
     picture = str(next(tux.glob("birds/*")))
@@ -74,14 +74,13 @@ def measure(folder: Path) -> list[tuple[str, str, str]]:
     ):
         ours, theirs, ratio = compare(functools.partial(call, command), tensorflow, 5)
         measured = f"1/{ratio:.1f} of it ({ours:.2f} s against {theirs:.2f} s)"
-        rows.append((f"{name}, against python -c 'import tensorflow'", measured, f"at most 1/{target}"))
+        yield ((f"{name}, against python -c 'import tensorflow'", measured, f"at most 1/{target}"))
 
     ours = float(call([sys.executable, "-c", TLPLUG_EXTRACT, str(photos)]).output)
     theirs = float(call([sys.executable, "-c", KERAS_PREDICT, str(photos)]).output)
     again = float(call([sys.executable, "-c", TLPLUG_EXTRACT, str(photos)]).output)
     ours = min(ours, again)
     measured = f"{theirs / ours:.1f} times ({2000 / ours:.0f} against {2000 / theirs:.0f} images/s)"
-    rows.append(
+    yield (
         ("MobileNetV2 at 224 on 2,000 JPEGs, decoding included, against keras.Model.predict", measured, "at least 2")
     )
-    return rows
