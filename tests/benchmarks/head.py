@@ -52,7 +52,7 @@ def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
             f"{ratio:.3f} of its time ({seconds:.2f} s against {their_seconds:.1f} s), "
             f"cross-validated accuracy {accuracy:.3f} against {their_accuracy:.3f}"
         )
-        yield ((f"penalty chosen among 5 by 5-fold cross-validation, {name}", measured, f"at most {target:.2f}"))
+        yield f"penalty chosen among 5 by 5-fold cross-validation, {name}", measured, f"at most {target:.2f}"
 
 
 def _timed(call: Callable[[], float]) -> tuple[float, float]:

@@ -63,7 +63,7 @@ def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
             functools.partial(train, data, fresh=fresh), functools.partial(tutorial, data), times
         )
         measured = f"{ratio:.1f} times faster ({ours:.1f} s against {theirs:.1f} s)"
-        yield ((f"tlplug train against the tutorial's ten frozen epochs, {name}", measured, f"at least {target}"))
+        yield f"tlplug train against the tutorial's ten frozen epochs, {name}", measured, f"at least {target}"
 
     train(tux, fresh=False)
     picture = str(next(tux.glob("birds/*")))
@@ -74,7 +74,7 @@ def measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     ):
         ours, theirs, ratio = compare(functools.partial(call, command), tensorflow, 5)
         measured = f"1/{ratio:.1f} of it ({ours:.2f} s against {theirs:.2f} s)"
-        yield ((f"{name}, against python -c 'import tensorflow'", measured, f"at most 1/{target}"))
+        yield f"{name}, against python -c 'import tensorflow'", measured, f"at most 1/{target}"
 
     ours = float(call([sys.executable, "-c", TLPLUG_EXTRACT, str(photos)]).output)
     theirs = float(call([sys.executable, "-c", KERAS_PREDICT, str(photos)]).output)
