@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tlplug demo image
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not slow and not photos"
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow and not photos"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

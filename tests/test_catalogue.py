@@ -75,6 +75,8 @@ def test_a_record_is_described_in_full(dots):
             "type": "float",
             "default": 1.0,
             "choices": [],
+            "minimum": None,
+            "maximum": None,
             "help": "what every number is multiplied by",
         }
     ]

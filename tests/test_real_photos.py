@@ -1,6 +1,7 @@
 """The default settings on real photographs: nine subjects of Tux Paint's stamps, twenty splits.
 
-Measured on the day this was written: see the figures beside each test.
+Measured: tlplug 0.878, with a standard deviation of 0.034 between splits; scikit-learn 0.866 with each feature scaled
+to deviation 1, 0.876 with all scaled by one number. The test prints the figures of the day (``-s`` shows them).
 """
 
 from __future__ import annotations
@@ -122,7 +123,9 @@ def test_twenty_splits_are_right_often_enough(photos, accuracies):
     assert computed[1:] == [0] * (len(SEEDS) - 1)
 
 
-def test_scikit_learn_on_the_same_features_and_splits_is_not_a_point_better(photos, accuracies):
+@pytest.mark.parametrize("scaling", ["each feature to deviation 1", "all features by one number"])
+def test_scikit_learn_on_the_same_features_and_splits_is_not_a_point_better(photos, accuracies, scaling):
+    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
@@ -132,12 +135,19 @@ def test_scikit_learn_on_the_same_features_and_splits_is_not_a_point_better(phot
     theirs = []
     for seed in SEEDS:
         data = tlplug.load_data(photos, seed=seed)
-        train, test = data.train, data.test
-        pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-        grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1, 1.0]}
-        search = GridSearchCV(pipeline, grid, cv=5, scoring="neg_log_loss").fit(_matrix(train), train.labels)
-        theirs.append(float((search.predict(_matrix(test)) == test.labels).mean()))
-    print(f"\nscikit-learn: mean {np.mean(theirs):.4f}, tlplug {np.mean(ours):.4f}")
+        embeddings, labels = _matrix(data), data.labels
+        train = data.splits == "train"
+        if scaling == "all features by one number":
+            embeddings = embeddings / np.sqrt(embeddings[train].var(axis=0).mean())
+        # With all components a rotation: an L2 penalty stays what it is, and the problem becomes small.
+        basis = make_pipeline(StandardScaler(with_std=scaling.startswith("each")), PCA(svd_solver="full"))
+        rotated = basis.fit_transform(embeddings[train].astype(np.float64))
+        grid = {"C": [1e-3, 1e-2, 1e-1, 1.0, 10.0]}
+        search = GridSearchCV(LogisticRegression(max_iter=2000), grid, cv=5, scoring="neg_log_loss")
+        search.fit(rotated, labels[train])
+        answers = search.predict(basis.transform(embeddings[~train].astype(np.float64)))
+        theirs.append(float((answers == labels[~train]).mean()))
+    print(f"\nscikit-learn, {scaling}: mean {np.mean(theirs):.4f}, tlplug {np.mean(ours):.4f}")
     assert np.mean(ours) >= np.mean(theirs) - 0.01
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from tlplug.hookspecs import hookimpl
 from tlplug.specs import BackboneFamily, Head, Option, Reader, Runtime
 
@@ -14,6 +16,16 @@ _BALANCED = Option(
     choices=("none", "balanced"),
     help="'balanced' makes every class count the same in the fit, however many examples it has",
 )
+
+
+def litert_available() -> bool:
+    """Whether the package ai-edge-litert is there; here, where asking imports nothing."""
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+def tensorflow_available() -> bool:
+    """Whether TensorFlow is there."""
+    return importlib.util.find_spec("tensorflow") is not None
 
 
 @hookimpl
@@ -96,7 +108,7 @@ def runtime() -> list[Runtime]:
         Runtime(
             name="litert",
             priority=20,
-            available="tlplug.features.litert:available",
+            available=litert_available,
             compile="tlplug.features.litert:compile_model",
             open="tlplug.features.litert:open_model",
             summary="LiteRT, without TensorFlow",
@@ -104,7 +116,7 @@ def runtime() -> list[Runtime]:
         Runtime(
             name="tensorflow",
             priority=10,
-            available="tlplug.features.tensorflow:available",
+            available=tensorflow_available,
             compile="tlplug.features.tensorflow:compile_model",
             open="tlplug.features.tensorflow:open_model",
             summary="Keras on TensorFlow; takes every model",

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlplug import run
+from tlplug import progress, run
 from tlplug.backbones import RANDOM, select_backbone, split_options
 from tlplug.data import Dataset, align_labels, load_data, load_examples
-from tlplug.errors import UsageError
+from tlplug.errors import RunError, UsageError
 from tlplug.evaluation import Evaluation, render_card, render_report
 from tlplug.heads import HeadChoice
 from tlplug.predictor import Prediction, Predictor
 from tlplug.registry import registry
 from tlplug.specs import parse_options
-from tlplug.storage import read_json, replace_file, write_json
+from tlplug.storage import open_text, read_json, replace_file, write_json
 from tlplug.training import MAX_UNREADABLE, Training, check_strategy, report_input, run_info, train_frozen
 
 DEFAULT_HEAD = "linear"
@@ -110,8 +110,8 @@ class Model:
         write_json(folder / run.INFO, self.info)
         report = report_input(self.info, training, path)
         for name, text in ((run.REPORT, render_report(report)), (run.CARD, render_card(report))):
-            with replace_file(folder / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            with replace_file(folder / name) as temporary, open_text(temporary) as file:
+                file.write(text)
 
 
 def train(
@@ -157,6 +157,10 @@ def train(
     """
     started = time.perf_counter()
     check_strategy(strategy)
+    if not 0 <= max_unreadable <= 1:
+        raise UsageError(
+            f"The share that may be unreadable is from 0 to 1. Received: {max_unreadable}. Valid: --max-unreadable 0.5."
+        )
     if against not in (None, RANDOM):
         raise UsageError(f"A model can be measured against 'random'. Received: {against!r}.")
     parts = split_options(options or {})
@@ -201,5 +205,10 @@ def load(path: str | Path) -> Model:
     path = Path(path)
     info = run.read_info(path)
     predictor = Predictor.load(path / run.MODEL)
-    predictor.preprocess.entry()
-    return Model(predictor, read_json(path / run.METRICS), info, path=path)
+    if changed := predictor.preprocess.changed():
+        progress.note(f"Warning: {changed}")
+    try:
+        metrics = read_json(path / run.METRICS)
+    except (OSError, ValueError) as error:
+        raise RunError(f"The run {str(path)!r} is damaged: its {run.METRICS} cannot be read. Train again.") from error
+    return Model(predictor, metrics, info, path=path)

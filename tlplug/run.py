@@ -14,7 +14,7 @@ import filelock
 
 from tlplug.data import Dataset
 from tlplug.errors import RunError
-from tlplug.storage import read_json, replace_file, sync, sync_folder
+from tlplug.storage import open_text, partial_name, read_json, replace_file, sync, sync_folder
 
 PARTIAL = ".partial"
 RUNS = Path("runs")
@@ -29,14 +29,14 @@ def default_name(data_name: str) -> str:
     return f"{name}-{time.strftime('%Y%m%d-%H%M')}"
 
 
-def default_path(data_name: str) -> Path:
-    """Return a path for a new run that nothing has yet, below ``runs``."""
+def default_path(data_name: str, folder: Path = RUNS) -> Path:
+    """Return a path for a new run that nothing has yet, below a folder."""
     stem = default_name(data_name)
     for number in range(1, 10_000):
-        path = RUNS / (stem if number == 1 else f"{stem}-{number}")
+        path = folder / (stem if number == 1 else f"{stem}-{number}")
         if not path.exists() and not partial_path(path).exists():
             return path
-    raise RunError(f"{str(RUNS)!r} has no free name left for {stem!r}: choose one with --out.")
+    raise RunError(f"{str(folder)!r} has no free name left for {stem!r}: choose one with --out.")
 
 
 def partial_path(path: Path) -> Path:
@@ -60,15 +60,15 @@ class RunBusyError(RunError):
 
 
 @contextlib.contextmanager
-def new_default_run(data_name: str) -> Iterator[tuple[Path, Path]]:
+def new_default_run(data_name: str, folder: Path = RUNS) -> Iterator[tuple[Path, Path]]:
     """Yield the name and the folder of a new run that is called after its data; see `new_run`."""
     with contextlib.ExitStack() as stack:
         while True:
-            path = default_path(data_name)
+            path = default_path(data_name, folder)
             with contextlib.suppress(RunBusyError):  # another process took the name a moment ago
-                folder = stack.enter_context(new_run(path))
+                partial = stack.enter_context(new_run(path))
                 break
-        yield path, folder
+        yield path, partial
 
 
 @contextlib.contextmanager
@@ -84,6 +84,7 @@ def new_run(path: Path) -> Iterator[Path]:
     """
     check_free(path)
     partial = partial_path(path)
+    made = [parent for parent in partial.parents if not parent.exists()]
     try:
         partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,21 +97,30 @@ def new_run(path: Path) -> Iterator[Path]:
     except filelock.Timeout:
         raise RunBusyError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
     try:
-        try:
-            _empty(partial)
-            yield partial
-            sync_folder(partial)
-            check_free(path)
-            partial.rename(path)
-            (path / _LOCK).unlink(missing_ok=True)
-            sync(path.parent)
-        finally:
-            lock.release()
+        _empty(partial)
+        yield partial
+        sync_folder(partial)
+        check_free(path)
+        partial.rename(path)
+        (path / _LOCK).unlink(missing_ok=True)
+        sync(path.parent)
     except KeyboardInterrupt:
         raise
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial, made)  # while it is locked: the next one may begin the moment it is not
         raise
+    finally:
+        lock.release()
+
+
+def _remove(partial: Path, made: list[Path]) -> None:
+    """Remove a partial run, under another name so that the next one finds all of it or nothing, and empty parents."""
+    doomed = partial_name(partial)
+    with contextlib.suppress(OSError):
+        partial.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+        for parent in made:
+            parent.rmdir()
 
 
 def _empty(folder: Path) -> None:
@@ -143,7 +153,7 @@ def read_info(path: Path) -> dict[str, Any]:
 
 def write_split(path: Path, data: Dataset) -> None:
     """Write split.csv: source, content hash, label and split of every example."""
-    with replace_file(path / SPLIT) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with replace_file(path / SPLIT) as temporary, open_text(temporary) as file:
         writer = csv.writer(file)
         writer.writerow(["source", "sha256", "label", "split"])
         for position, label in enumerate(data.labels):
@@ -156,5 +166,5 @@ def trained_digests(path: Path) -> set[str]:
     try:
         with (path / SPLIT).open(newline="", encoding="utf-8") as file:
             return {row["sha256"] for row in csv.DictReader(file) if row["split"] != "test"}
-    except (OSError, KeyError):
+    except (OSError, ValueError, KeyError, csv.Error):
         return set()

@@ -11,7 +11,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import platformdirs
 
@@ -109,11 +109,16 @@ def sync_folder(folder: Path) -> None:
     sync(folder)
 
 
+def open_text(path: Path) -> TextIO:
+    """Open a text file to write; of a file name that is no valid text the odd bytes are written out (``\\udcff``)."""
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, atomically; numbers that JSON does not have are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with replace_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:

@@ -24,7 +24,6 @@ def demo(modality: str | None, *, folder: str, as_json: bool) -> None:
       tlplug demo image
     """
     from tlplug.cli.train import print_summary, summary, train_run
-    from tlplug.run import default_name
     from tlplug.specs import load_reference
     from tlplug.storage import new_folder
 
@@ -38,7 +37,8 @@ def demo(modality: str | None, *, folder: str, as_json: bool) -> None:
     progress.note(f"Data: {data}" + (f" ({about.read_text(encoding='utf-8').strip()})" if about.exists() else ""))
     model = train_run(
         str(data),
-        out=str(Path(folder) / default_name("run")),
+        out=None,
+        folder=Path(folder),
         data_options={"modality": record.modality},
         options={},
         seed=0,

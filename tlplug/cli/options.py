@@ -47,7 +47,13 @@ def backbone_options(function: Function) -> Function:
             click.option("--modality", metavar="NAME", help="What the data is; found from the files when left out."),
             click.option("--runtime", metavar="NAME", help="How the backbone is run; the best one when left out."),
             click.option("--set", "settings", multiple=True, metavar="PART.NAME=VALUE", help="Set an option."),
-            click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random."),
+            click.option(
+                "--seed",
+                type=click.IntRange(0, 2**32 - 1),
+                default=0,
+                show_default=True,
+                help="Of everything that is random.",
+            ),
         )
     ):
         function = option(function)

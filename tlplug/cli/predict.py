@@ -25,9 +25,17 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -
     Example:
       tlplug predict runs/photos new.jpg holiday/ 'scans/*.png'
     """
+    from tlplug.data import suffixes_of
+    from tlplug.errors import UsageError
     from tlplug.model import load
 
-    predictions = load(run).predict(inputs)
+    model = load(run)
+    predictions = model.predict(inputs)
+    if not predictions:
+        modality = model.predictor.modality
+        raise UsageError(
+            f"No {modality} file in {', '.join(map(repr, inputs))}. Valid: {' '.join(sorted(suffixes_of(modality)))}."
+        )
     if as_json:
         print_json([prediction.to_json() for prediction in predictions])
     elif as_csv:

@@ -74,9 +74,10 @@ def train_run(
     data_options: Mapping[str, Any],
     options: Mapping[str, Any],
     seed: int,
+    folder: Path | None = None,
     **arguments: Any,
 ) -> Model:
-    """Train and write the run; the name is taken before the work begins."""
+    """Train and write the run; the name is taken before the work begins, below `folder` when `out` is None."""
     from tlplug import model as models
     from tlplug import run
     from tlplug.backbones import split_options
@@ -84,13 +85,14 @@ def train_run(
 
     with contextlib.ExitStack() as stack:
         if out is None:
-            path, folder = stack.enter_context(run.new_default_run(Path(data).resolve().name))
+            name = Path(data).resolve().name
+            path, partial = stack.enter_context(run.new_default_run(name, folder or run.RUNS))
         else:
             path = Path(out)
-            folder = stack.enter_context(run.new_run(path))
+            partial = stack.enter_context(run.new_run(path))
         dataset = load_data(data, seed=seed, options=split_options(options)["reader"], **data_options)
         model = models.train(dataset, options=options, seed=seed, **arguments)
-        model.write(folder, path)
+        model.write(partial, path)
     return model
 
 

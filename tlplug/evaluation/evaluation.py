@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tlplug.data import Dataset
 from tlplug.errors import DataError
 from tlplug.evaluation.metrics import classification_metrics
-from tlplug.storage import replace_file
+from tlplug.storage import open_text, replace_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +65,11 @@ class Evaluation:
     def write_csv(self, path: Path) -> None:
         """Write one row an example: source, label, prediction, probability, and the probability of each class."""
         classes: Sequence[str] = self.data.classes
-        with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with replace_file(path) as temporary, open_text(temporary) as file:
             writer = csv.writer(file)
-            writer.writerow(["source", "label", "prediction", "probability", *classes])
+            writer.writerow(
+                ["source", "label", "prediction", "probability", *(f"probability of {name}" for name in classes)]
+            )
             for position, (label, answer) in enumerate(zip(self.data.labels, self.predictions, strict=True)):
                 row = self.probabilities[position]
                 values = [f"{value:.6f}" for value in row]

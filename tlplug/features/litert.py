@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,11 +13,6 @@ from numpy.typing import NDArray
 from tlplug.backbones import quiet
 
 FILE = "model.tflite"
-
-
-def available() -> bool:
-    """Whether the package ai-edge-litert is there."""
-    return importlib.util.find_spec("ai_edge_litert") is not None
 
 
 def compile_model(model: Any, folder: Path) -> None:

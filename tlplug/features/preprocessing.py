@@ -63,6 +63,13 @@ class PreprocessSpec:
                 "(tlplug plugins list shows what is.)"
             ) from None
 
+    def changed(self) -> str | None:
+        """Say that the plugin file is not the one of the training; None when it is, or a distribution brings it."""
+        source = getattr(self.entry().plugin.module, "__file__", None)
+        if not self.file_sha256 or not source or file_digest(Path(source)) == self.file_sha256:
+            return None
+        return f"{self.distribution} is not as it was in training, so answers may differ (sha256 {self.file_sha256})."
+
     def make(self) -> Callable[[Any], Mapping[str, Any]]:
         """Return the callable that turns a source into arrays."""
         options = dict(self.options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,6 @@ from numpy.typing import NDArray
 from tlplug.backbones import import_keras, pack_inputs, quiet
 
 FILE = "model.keras"
-
-
-def available() -> bool:
-    """Whether TensorFlow is there."""
-    return importlib.util.find_spec("tensorflow") is not None
 
 
 def compile_model(model: Any, folder: Path) -> None:
