@@ -167,12 +167,19 @@ def test_the_answers_are_a_table(tmp_path):
     Evaluation.of(dataset(), probabilities, {}).write_csv(tmp_path / "predictions.csv")
     with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["source", "label", "prediction", "probability", "a", "b,c"]
+    assert list(rows[0]) == [
+        "source",
+        "label",
+        "prediction",
+        "probability",
+        "probability of a",
+        "probability of b,c",
+    ]
     assert rows[2] == {
         "source": '2, "q".vec',
         "label": "a",
         "prediction": "b,c",
         "probability": "0.600000",
-        "a": "0.400000",
-        "b,c": "0.600000",
+        "probability of a": "0.400000",
+        "probability of b,c": "0.600000",
     }
