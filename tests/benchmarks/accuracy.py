@@ -71,6 +71,11 @@ def scikit_learn(train: tuple, test: tuple, seed: int) -> float:
 
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     model = LogisticRegressionCV(
-        Cs=np.logspace(-4, 1, 6), cv=folds, max_iter=2000, l1_ratios=(0,), use_legacy_attributes=False
+        Cs=np.logspace(-4, 1, 6),
+        cv=folds,
+        max_iter=2000,
+        l1_ratios=(0,),
+        use_legacy_attributes=False,
+        scoring="neg_log_loss",
     )
     return float(make_pipeline(StandardScaler(), PCA(svd_solver="full"), model).fit(*train).score(*test))
