@@ -34,7 +34,7 @@ RECORDS = (
 def command_line() -> str:
     """The page on the command line: the help text of every command."""
     lines = ["# Command line", "", "Generated from the commands by `make docs`.", ""]
-    context = click.Context(tlplug, info_name="tlplug", max_content_width=100, terminal_width=100)
+    context = click.Context(tlplug, info_name="tlplug", terminal_width=100, **tlplug.context_settings)
     for name in COMMANDS:
         command = tlplug.get_command(context, name)
         assert command is not None

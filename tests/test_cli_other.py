@@ -273,3 +273,10 @@ def test_json_is_json_where_the_output_takes_ascii_only(python, dots, tmp_path):
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert json.loads(output)["run"] == str(tmp_path / "run-ä")
+
+
+def test_the_bare_command_shows_its_help(cli):
+    for arguments in ([], ["weights"]):
+        result = cli(*arguments)
+        assert (result.code, result.err) == (0, "")
+        assert result.out.startswith("Usage: tlplug")

@@ -305,3 +305,11 @@ def test_predicting_with_json_is_json_even_for_numbers_that_are_none(predict, tm
     (tmp_path / "nan.dots").write_text("nan nan nan nan nan nan nan nan")
     text = predict(tmp_path / "nan.dots", "--json").out
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_a_folder_with_nothing_to_predict_is_said_beside_what_is_predicted(cli, dots, dots_run, files, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "notes.txt").write_text("nothing here")
+    result = cli("predict", dots_run, files, tmp_path / "nothing", "--json", *dots.plugins)
+    assert result.code == 0
+    assert result.json[-1] == {"source": str(tmp_path / "nothing"), "error": "it is a folder without dots files"}

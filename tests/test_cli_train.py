@@ -106,7 +106,7 @@ def test_the_report_has_every_figure_and_loads_nothing(train, tmp_path):
 def test_the_summary_says_what_was_done_and_what_to_type_next(train, tmp_path):
     out = train().out
     assert out.startswith("75 dots examples, 3 classes: 60 train, 15 test\n")
-    assert "net (fixed), frozen, and a linear head (penalty " in out
+    assert "net (fixed), frozen, and the head linear (penalty " in out
     assert f"{100 * metrics(tmp_path / 'run')['test']['accuracy']:.1f}%" in out
     assert f"Report  {tmp_path / 'run' / 'report.html'}" in out
     assert f"Next    tlplug predict {tmp_path / 'run'} FILE..." in out
@@ -226,8 +226,10 @@ def test_a_run_without_a_name_is_called_after_its_data(cli, dots, data, tmp_path
     assert re.fullmatch(r"runs/data-\d{8}-\d{4}", runs[0])
     assert runs[0] != runs[1]
     assert sorted(f"runs/{path.name}" for path in (tmp_path / "runs").iterdir()) == sorted(runs)
-    monkeypatch.chdir(data)
-    assert re.match(r"runs/data-", cli("train", ".", "--json", *dots.plugins).json["run"])
+    monkeypatch.chdir(data)  # where the run would be a class of the next training
+    assert "would lie inside the data set '.'" in cli("train", ".", *dots.plugins).err
+    run = cli("train", ".", "--out", "../here", "--json", *dots.plugins).json["run"]
+    assert run == "../here"
 
 
 @pytest.mark.parametrize("name", [b"\xff.dots", b"a\nb.dots", b"\x1b[31mred.dots", b"<b>&\"'.dots", b"-x.dots"])
@@ -260,3 +262,22 @@ def test_a_class_may_be_called_as_a_column_is(train, dots, tmp_path):
     rows = read(tmp_path / "odd-run" / "predictions.csv")
     assert {row["label"] for row in rows} == {"label", "source", "probability"}
     assert {row["source"] for row in rows} <= {str(path) for path in data.glob("*/*")}
+
+
+def test_a_run_inside_its_data_is_refused(cli, dots, tmp_path):
+    data = dots.write(tmp_path / "data")
+    result = cli("train", data, "--out", data / "run", *dots.plugins)
+    assert result.code == 2
+    assert "would lie inside the data set" in result.err
+    assert not list(data.glob("run*"))
+
+
+def test_what_is_odd_in_the_data_is_said(cli, dots, tmp_path):
+    data = dots.write(tmp_path / "data")
+    (data / "loose.dots").write_text("1 2 3 4 5 6 7 8")
+    (data / "low" / "copy.dots").write_text((data / "high" / "0000.dots").read_text())
+    result = cli("train", data, "--out", tmp_path / "a run", *dots.plugins)
+    assert result.code == 0, result.err
+    assert "1 files that lie directly in" in result.err
+    assert "the same content has two labels" in result.err
+    assert f"tlplug predict '{tmp_path / 'a run'}' FILE..." in result.out

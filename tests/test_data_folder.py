@@ -146,7 +146,10 @@ def test_endings_count_in_any_case_and_other_files_are_named(vectors, tmp_path):
     ("paths", "message"),
     [
         ([], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
-        (["1.vec"], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
+        (
+            ["1.vec"],
+            "No class folders in '{}', where 1 files lie directly. Valid: one subfolder per class, files in each.",
+        ),
         (["a/", "b/"], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
         (
             ["a/1.vec", "a/2.vec"],

@@ -79,9 +79,8 @@ def test_an_empty_folder(refused, here, dots):
 
 def test_files_without_class_folders(refused, here, dots):
     spread(here, data=rows(4))
-    assert "No examples in 'data'. Valid: a folder with one subfolder per class" in refused(
-        1, "train", "data", *dots.plugins
-    )
+    line = refused(1, "train", "data", *dots.plugins)
+    assert "No class folders in 'data', where 4 files lie directly. Valid: one subfolder per class" in line
 
 
 def test_one_class(refused, here, dots):

@@ -348,3 +348,28 @@ def test_arrays_that_do_not_fit_are_a_plugin_error(arrays):
         PluginError, match=r"^The network takes '[xy]' of shape \(1,\)\. Received from the preprocess: "
     ):
         network.prepare(arrays)
+
+
+def test_an_input_without_a_name_runs_on_tensorflow_too(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("TLPLUG_PLUGINS", "builtin")
+    path = tmp_path / "unnamed.py"
+    path.write_text(
+        "import tlplug\n"
+        '@tlplug.register_preprocess("rows", modality="row")\n'
+        "def make(options, files):\n"
+        '    return lambda source: {"row": source}\n'
+        '@tlplug.register_backbone("unnamed", modality="row", input_shape=(4,))\n'
+        "def build(weights=None):\n"
+        "    import keras\n"
+        "    keras.Input((1,))  # so that the one below has a number that it loses when it is saved\n"
+        "    inputs = keras.Input((4,))\n"
+        "    return keras.Model(inputs, keras.layers.Dense(3)(inputs))\n"
+    )
+    registry().load_file(path)
+    selection = select_backbone("unnamed", modality="row")
+    results = []
+    for runtime in ("tensorflow", "litert"):
+        compiled = compile_backbone(selection, runtime)
+        assert compile_backbone(selection, runtime).folder == compiled.folder  # built anew, found again
+        results.append(compiled.open()({compiled.inputs[0].name: np.ones((2, 4), np.float32)}))
+    np.testing.assert_allclose(*results, atol=1e-5)

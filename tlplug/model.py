@@ -48,6 +48,10 @@ class Model:
         self.path = path
         self._training = training
 
+    def __repr__(self) -> str:
+        name, accuracy = self.info["backbone"]["name"], self.metrics["test"]["accuracy"]
+        return f"<Model {self.info['head']['name']} on {name}: {len(self.classes)} classes, accuracy {accuracy:.3f}>"
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names, in the order of the probabilities."""

@@ -119,7 +119,9 @@ class Predictor:
 
     def predict(self, inputs: Sequence[Any]) -> list[Prediction]:
         """Predict files, folders, patterns, or sources of any other kind that the preprocess takes."""
-        sources = find_inputs(inputs, suffixes_of(self.modality))
+        suffixes = suffixes_of(self.modality)
+        sources = find_inputs(inputs, suffixes)
+        empty = [given for given in inputs if isinstance(given, str | Path) and not find_inputs([given], suffixes)]
         probabilities, failures = self.probabilities(sources)
         predictions = []
         for position, (source, row) in enumerate(zip(sources, probabilities, strict=True)):
@@ -130,4 +132,7 @@ class Predictor:
             best = int(row.argmax())
             shares = {label: float(value) for label, value in zip(self.classes, row, strict=True)}
             predictions.append(Prediction(name, self.classes[best], float(row[best]), shares))
+        predictions += [
+            Prediction(str(given), error=f"it is a folder without {self.modality} files") for given in empty
+        ]
         return predictions

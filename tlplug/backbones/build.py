@@ -131,10 +131,14 @@ def describe_inputs(model: keras.Model, stated: tuple[int | None, ...] | None = 
 
 
 def pack_inputs(model: keras.Model, arrays: Mapping[str, Any]) -> Any:
-    """Arrange arrays by name in the form in which a model takes its inputs: one, a list or a dictionary."""
+    """Arrange arrays in the form in which a model takes its inputs: one, a list or a dictionary.
+
+    They come in the order of the model's inputs; a saved and reloaded model can have other names for those that were
+    given none.
+    """
     import keras
 
-    ordered = [arrays[tensor.name.partition(":")[0]] for tensor in model.inputs]
+    ordered = list(arrays.values())
     if isinstance(model, keras.Sequential):  # has no `input` before it is called
         return ordered[0]
     return keras.tree.pack_sequence_as(model.input, ordered)

@@ -25,10 +25,13 @@ def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> 
       tlplug evaluate runs/photos more-photos/
     """
     from tlplug.cli.train import print_figures
+    from tlplug.errors import UsageError
     from tlplug.model import load
     from tlplug.run import trained_digests
 
     started = time.perf_counter()
+    if predictions and Path(predictions).exists():
+        raise UsageError(f"There is a file {predictions!r} already. Choose another --predictions, or remove it.")
     model = load(run)
     evaluation = model.evaluate(data)
     known = trained_digests(Path(run)) & {digest.hex() for digest in evaluation.data.digests}

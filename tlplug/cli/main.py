@@ -107,15 +107,18 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else error.format_message())
+        return 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "tlplug"
         return _say(f"{_sentence(error.format_message())} Type: {command} --help", 2)
     except click.ClickException as error:
         return _say(_sentence(error.format_message()), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return _say(
-            "Interrupted. Features that were extracted are kept: the same command goes on from there.", INTERRUPTED
-        )
+        kept = arguments[0] in ("train", "embed", "evaluate", "demo")
+        hint = " Features that were extracted are kept: the same command goes on from there." if kept else ""
+        return _say(f"Interrupted.{hint}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes at exit
         return 1

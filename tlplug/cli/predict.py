@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from pathlib import Path
 
 import click
 
@@ -31,7 +32,9 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -
 
     model = load(run)
     predictions = model.predict(inputs)
-    if not predictions:
+    if not any(
+        item.error is None or Path(item.source).is_file() or not Path(item.source).exists() for item in predictions
+    ):
         modality = model.predictor.modality
         raise UsageError(
             f"No {modality} file in {', '.join(map(repr, inputs))}. Valid: {' '.join(sorted(suffixes_of(modality)))}."

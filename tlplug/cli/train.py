@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ def train_run(
     from tlplug import run
     from tlplug.backbones import split_options
     from tlplug.data import load_data
+    from tlplug.errors import UsageError
 
     with contextlib.ExitStack() as stack:
         if out is None:
@@ -90,6 +92,11 @@ def train_run(
         else:
             path = Path(out)
             partial = stack.enter_context(run.new_run(path))
+        if path.resolve().is_relative_to(Path(data).resolve()):
+            raise UsageError(
+                f"The run {str(path)!r} would lie inside the data set {data!r} and become a part of it. "
+                "Choose another place with --out."
+            )
         dataset = load_data(data, seed=seed, options=split_options(options)["reader"], **data_options)
         model = models.train(dataset, options=options, seed=seed, **arguments)
         model.write(partial, path)
@@ -122,17 +129,21 @@ def print_summary(model: Model) -> None:
         click.echo(f"{len(info['skipped'])} left out, such as {reason}")
     backbone = info["backbone"]
     weights = f" ({backbone['weights']})" if backbone["weights"] else ""
-    chosen = ", ".join(f"{name} {value}" for name, value in info["head"]["chosen"].items())
+    chosen = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+        for name, value in info["head"]["chosen"].items()
+    )
     click.echo(
-        f"{backbone['name']}{weights}, frozen, and a {info['head']['name']} head{f' ({chosen})' if chosen else ''}, "
+        f"{backbone['name']}{weights}, frozen, and the head {info['head']['name']}{f' ({chosen})' if chosen else ''}, "
         f"in {info['seconds']:.1f} s"
     )
     click.echo()
     print_figures(model.metrics)
     click.echo()
-    click.echo(f"Run     {model.path}")
-    click.echo(f"Report  {Path(str(model.path)) / 'report.html'}")
-    click.echo(f"Next    tlplug predict {model.path} FILE...")
+    path = str(model.path)
+    click.echo(f"Run     {clean(path)}")
+    click.echo(f"Report  {clean(str(Path(path) / 'report.html'))}")
+    click.echo(f"Next    tlplug predict {clean(shlex.quote(path))} FILE...")
     if test["accuracy"] <= test["largest_class"]:
         click.echo("This is no better than always answering the largest class: more or better examples are needed.")
     if "random_weights" in model.metrics and test["accuracy"] <= model.metrics["random_weights"]["accuracy"]:

@@ -45,6 +45,12 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     origin: str = ""
 
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{count} {name}" for name in (TRAIN, VALIDATION, TEST) if (count := sum(self.splits == name))
+        )
+        return f"<Dataset {self.origin!r}: {len(self)} {self.modality} examples, {len(self.classes)} classes: {parts}>"
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tlplug import progress
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION
+from tlplug.errors import DataError
 from tlplug.specs import Example
 
 SPLIT_FOLDERS: Mapping[str, str] = {
@@ -36,6 +38,14 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:  # noqa: 
     once. Folders named train, validation (or val) and test mean splits when there is nothing beside them.
     """
     folders = _folders(path)
+    loose = sum(1 for entry in os.scandir(path) if _visible(entry.name) and not entry.is_dir())
+    if loose and not folders:
+        raise DataError(
+            f"No class folders in {str(path)!r}, where {loose} files lie directly. Valid: one subfolder per class, "
+            "files in each."
+        )
+    if loose:
+        progress.note(f"{loose} files that lie directly in {str(path)!r} are in no class folder.")
     splits = [SPLIT_FOLDERS.get(folder.name.lower()) for folder in folders]
     if TRAIN in splits and None not in splits:
         for folder, split in zip(folders, splits, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tlplug import progress
 from tlplug.data.content import digests
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, source_name
 from tlplug.data.inputs import find_inputs
@@ -194,6 +195,7 @@ def _split(dataset: Dataset, holdout: float, seed: int) -> Dataset:
     if TEST not in splits:
         _check_class_sizes(dataset)
         splits[hold_out(dataset.labels, dataset.digests, holdout, seed)] = TEST
+    _note_conflicts(dataset)
     dataset = _without_leaks(replace(dataset, splits=splits))
     missing = [
         name
@@ -215,6 +217,17 @@ def _check_class_sizes(dataset: Dataset) -> None:
             raise DataError(
                 f"The class {name!r} has one example, and one cannot be both trained on and tested on. "
                 "Valid: at least 2 different ones per class; add some, or remove the class."
+            )
+
+
+def _note_conflicts(dataset: Dataset) -> None:
+    """Say which contents have more than one label: one of them must be wrong."""
+    first: dict[bytes, int] = {}
+    for position, digest in enumerate(dataset.digests):
+        other = first.setdefault(digest, position)
+        if dataset.labels[other] != dataset.labels[position]:
+            progress.note(
+                f"Warning: the same content has two labels: {dataset.name(other)!r} and {dataset.name(position)!r}."
             )
 
 

@@ -56,7 +56,7 @@ def compile_backbone(selection: Selection, runtime: str | None = None) -> Compil
     identity: Mapping[str, Any] | None = selection.identity()
     if identity is None:
         built = build_backbone(selection)
-        identity = {"built": built.digest, "inputs": [asdict(spec) for spec in built.inputs]}
+        identity = {"built": built.digest, "inputs": [[list(spec.shape), spec.dtype] for spec in built.inputs]}
     keys = [_key(identity, entry) for entry in runtimes]
     for key in keys:
         if found := _cached(key):

@@ -140,7 +140,7 @@ def _fingerprint(selection: Selection, compiled: CompiledBackbone, preprocess: P
         return None
     depends = {
         "network": compiled.digest,
-        "inputs": [[spec.name, list(spec.shape), spec.dtype] for spec in compiled.inputs],
+        "inputs": [[list(spec.shape), spec.dtype] for spec in compiled.inputs],
         "runtime": [compiled.runtime, "float32"],
         "preprocess": [code, preprocess.name, dict(preprocess.options)],
     }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlplug import progress
 from tlplug.backbones import Selection, with_random_weights
 from tlplug.data import TEST, TRAIN, VALIDATION, Dataset, Skipped, assign_folds
 from tlplug.errors import DataError
@@ -107,8 +108,8 @@ def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple
     if len(skipped) > max_unreadable * len(data):
         raise DataError(
             f"{len(skipped)} of {len(data)} examples in {data.origin!r} cannot be read, more than "
-            f"{max_unreadable:.0%}: {skipped[0].source}: {skipped[0].reason}. Mend or remove them, or allow more with "
-            "--max-unreadable 0.5."
+            f"{max_unreadable:.0%}: {skipped[0].source}: {skipped[0].reason.rstrip('.')}. Mend or remove them, or "
+            "allow more with --max-unreadable 0.5."
         )
     for part in (TRAIN, TEST):
         left = data.take(readable & (data.splits == part))
@@ -117,6 +118,9 @@ def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple
         if part == TRAIN and 0 in left.counts().values():
             empty = [name for name, count in left.counts().items() if not count]
             raise DataError(f"No training example of the class {empty[0]!r} can be read: {skipped[0].reason}.")
+    test, all_test = data.take(readable & (data.splits == TEST)).counts(), data.part(TEST).counts()
+    for name in (name for name, count in test.items() if all_test[name] and not count):
+        progress.note(f"Warning: no held-out example of the class {name!r} can be read, so no figure counts it.")
     return readable, skipped
 
 

