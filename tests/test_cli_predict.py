@@ -313,3 +313,9 @@ def test_a_folder_with_nothing_to_predict_is_said_beside_what_is_predicted(cli, 
     result = cli("predict", dots_run, files, tmp_path / "nothing", "--json", *dots.plugins)
     assert result.code == 0
     assert result.json[-1] == {"source": str(tmp_path / "nothing"), "error": "it is a folder without dots files"}
+
+
+def test_after_refitting_the_held_out_part_counts_as_trained_on(cli, dots, tmp_path):
+    data = dots.write(tmp_path / "data")
+    assert cli("train", data, "--refit", "--out", tmp_path / "run", *dots.plugins).code == 0
+    assert "42 of these examples were trained on" in cli("evaluate", tmp_path / "run", data, *dots.plugins).err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -259,3 +260,16 @@ def test_labels_are_positions_in_other_class_names():
     assert labels.tolist() == [2, 1]
     assert data.relabelled(labels, ("c", "b", "a")).counts() == {"c": 0, "b": 1, "a": 1}
     assert source_name(b"x", 3) == "bytes 3"
+
+
+def test_a_pipe_among_the_files_is_left_out_and_waited_for_by_nobody(vectors, tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "data" / label / f"{number}.vec").write_text(f"{label} {number}")
+    os.mkfifo(tmp_path / "data" / "a" / "pipe.vec")
+    data = tlplug.load_data(tmp_path / "data")
+    assert len(data) == 6
+    assert [(item.source.rpartition("/")[2], item.reason) for item in data.skipped] == [
+        ("pipe.vec", "cannot be read: it is no regular file")
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,7 +112,9 @@ def test_a_certain_and_a_hopeless_classifier():
     labels = np.array([0, 1, 1, 2])
     right = figures(labels, np.eye(3)[labels])
     assert (right["accuracy"], right["macro_f1"], right["log_loss"], right["calibration_error"]) == (1, 1, 0, 0)
-    assert right["balanced_accuracy_interval"] == [1, 1]
+    low, high = right["balanced_accuracy_interval"]
+    assert low < 0.6  # four examples prove little
+    assert high == 1
     wrong = figures(labels, np.eye(3)[(labels + 1) % 3])
     assert (wrong["accuracy"], wrong["macro_f1"], wrong["calibration_error"]) == (0, 0, 1)
     assert wrong["log_loss"] == pytest.approx(-math.log(1e-12))
@@ -183,3 +186,27 @@ def test_the_answers_are_a_table(tmp_path):
         "probability of a": "0.400000",
         "probability of b,c": "0.600000",
     }
+
+
+@pytest.mark.parametrize("classes", [3, 8])
+def test_the_intervals_hold_what_they_promise(classes):
+    # A classifier whose recall is known: how often do the intervals of many small test parts contain it?
+    generator = np.random.default_rng(0)
+    recall, held = generator.uniform(0.7, 1, classes), 0
+    labels = np.repeat(np.arange(classes), 12)
+    for _ in range(200):
+        right = generator.random(len(labels)) < recall[labels]
+        low, high = figures(labels, np.eye(classes)[np.where(right, labels, (labels + 1) % classes)])[
+            "balanced_accuracy_interval"
+        ]
+        held += low <= recall.mean() <= high
+    assert held / 200 > 0.9
+
+
+def test_many_classes_take_little_memory():
+    labels = np.arange(600) % 300
+    tracemalloc.start()
+    figures(labels, np.eye(300)[labels])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 250e6

@@ -373,3 +373,33 @@ def test_an_input_without_a_name_runs_on_tensorflow_too(cache, tmp_path, monkeyp
         assert compile_backbone(selection, runtime).folder == compiled.folder  # built anew, found again
         results.append(compiled.open()({compiled.inputs[0].name: np.ones((2, 4), np.float32)}))
     np.testing.assert_allclose(*results, atol=1e-5)
+
+
+def test_the_best_runtime_serves_whatever_was_compiled_before(network, notes):
+    selection = network()
+    assert compile_backbone(selection, "tensorflow").runtime == "tensorflow"
+    assert compile_backbone(selection).runtime == "litert"
+
+
+def test_equal_networks_keep_their_own_names(network):
+    def build(weights=None):
+        import keras
+
+        return keras.Sequential([keras.Input((8,)), keras.layers.Dense(2, kernel_initializer="ones")])
+
+    names = []
+    for name in ("one", "two"):
+        tlplug.register_backbone(name, modality="vector", input_shape=(8,))(build)
+        names.append(compile_backbone(select_backbone(name, modality="vector")).about["name"])
+    assert names == ["one", "two"]
+
+
+def test_the_random_twin_of_a_model_file_follows_the_file(network, tmp_path, monkeypatch):
+    keras = import_keras()
+    monkeypatch.chdir(tmp_path)
+    sizes = []
+    for size in (3, 5):
+        keras.Sequential([keras.Input((8,)), keras.layers.Dense(size)]).save("m.keras")
+        selection = select_backbone("file:m.keras", modality="vector", weights=RANDOM)
+        sizes.append(compile_backbone(selection).embedding_size)
+    assert sizes == [3, 5]

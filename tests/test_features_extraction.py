@@ -14,6 +14,7 @@ from tlplug.cache import clear_cache
 from tlplug.data import content_digests, load_data
 from tlplug.features import Extractor, FeatureStore, extractor_for
 from tlplug.features.extraction import BLOCK
+from tlplug.features.store import features_dir
 from tlplug.registry import registry
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
@@ -260,3 +261,18 @@ def test_a_store_of_ones_own_is_used(extractor, tmp_path):
     Extractor(made.compiled, made.preprocess, store).all(sources, content_digests(sources))
     assert len(FeatureStore("own", 4, folder=tmp_path)) == 3
     assert import_keras().__name__ == "keras"
+
+
+def test_evaluating_with_other_code_than_in_training_does_not_touch_the_features_of_that_code(vectors, tmp_path):
+    from tlplug.predictor import Predictor
+
+    rows = [np.full(8, number, np.float32) for number in range(12)]
+    data = tlplug.load_data(rows, ["a", "b"] * 6, modality="vector")
+    model = tlplug.train(data, backbone="tanh")
+    model.save(tmp_path / "run")
+    stores = {path.name: sorted(path.glob("*.arrow")) for path in features_dir().iterdir()}
+    source = tmp_path / "vectors.py"
+    source.write_text(source.read_text() + "\n# another state of the code\n")
+    new = [np.full(8, number + 0.5, np.float32) for number in range(3)]
+    Predictor.load(tmp_path / "run" / "model").probabilities(new, content_digests(new))
+    assert {name: sorted((features_dir() / name).glob("*.arrow")) for name in stores} == stores

@@ -61,7 +61,8 @@ def embed_to_file(
         for block in extractor.blocks([sources[position] for position in kept], digests):
             rows = [row for row in range(len(block.embeddings)) if block.start + row not in block.failures]
             places = [kept[block.start + row] for row in rows]
-            names = [source_name(sources[place], place) for place in places]
+            # File names need not be valid text, a table's column must be.
+            names = [source_name(sources[p], p).encode("utf-8", "backslashreplace").decode() for p in places]
             write(names, [labels[place] for place in places], block.embeddings[rows])
             count += len(rows)
             for position, reason in block.failures.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from tlplug.data import find_inputs, source_name, suffixes_of
 from tlplug.errors import RunError, first_line
-from tlplug.features import CompiledBackbone, Extractor, FeatureStore, PreprocessSpec
+from tlplug.features import CompiledBackbone, Extractor, PreprocessSpec, open_store
 from tlplug.heads import FittedHead, load_head
 from tlplug.storage import manifest_problem, read_json, write_json, write_manifest
 
@@ -55,7 +56,11 @@ class Predictor:
     compiled: CompiledBackbone
     preprocess: PreprocessSpec
     head: Any  # embeddings float32 [n, size] -> probabilities float32 [n, classes]
-    fingerprint: str | None = None  # of the store that has the embeddings of labelled examples
+
+    @functools.cached_property
+    def _extractor(self) -> Extractor:
+        """Opened once, however often is predicted."""
+        return Extractor(self.compiled, self.preprocess)
 
     @classmethod
     def load(cls, folder: Path) -> Predictor:
@@ -80,7 +85,6 @@ class Predictor:
                 compiled=CompiledBackbone.read(folder / _BACKBONE),
                 preprocess=PreprocessSpec(**about["preprocess"]),
                 head=load_head(folder, about["head"]),
-                fingerprint=about["features"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"The model in {str(folder)!r} cannot be read: {first_line(error)}.") from error
@@ -95,7 +99,6 @@ class Predictor:
             "classes": list(self.classes),
             "preprocess": self.preprocess.to_json(),
             "head": head.save(folder),
-            "features": self.fingerprint,
         }
         write_json(folder / _ABOUT, values)
         write_manifest(folder)
@@ -107,10 +110,10 @@ class Predictor:
 
         With the digests of their content, embeddings are looked up in the store and new ones are kept there.
         """
-        store = None
-        if digests is not None and self.fingerprint is not None:
-            store = FeatureStore(self.fingerprint, self.compiled.embedding_size, dict(self.compiled.about))
-        features = Extractor(self.compiled, self.preprocess, store).all(sources, digests)
+        extractor = self._extractor
+        if digests is not None:
+            extractor = Extractor(self.compiled, self.preprocess, open_store(self.compiled, self.preprocess))
+        features = extractor.all(sources, digests)
         result = np.full((len(sources), len(self.classes)), np.nan, np.float32)
         readable = np.array([position not in features.failures for position in range(len(sources))], bool)
         if readable.any():

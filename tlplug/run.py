@@ -161,10 +161,15 @@ def write_split(path: Path, data: Dataset) -> None:
             writer.writerow([data.name(position), digest, data.classes[label], data.splits[position]])
 
 
-def trained_digests(path: Path) -> set[str]:
-    """Return the content hashes of the examples that a run was fitted on; empty where that cannot be read."""
+def trained_digests(path: Path, *, refitted: bool = False) -> set[str]:
+    """Return the content hashes of the examples that a run was fitted on; empty where that cannot be read.
+
+    Args:
+        path: of the run.
+        refitted: whether its head was fitted on everything in the end.
+    """
     try:
         with (path / SPLIT).open(newline="", encoding="utf-8") as file:
-            return {row["sha256"] for row in csv.DictReader(file) if row["split"] != "test"}
+            return {row["sha256"] for row in csv.DictReader(file) if refitted or row["split"] != "test"}
     except (OSError, ValueError, KeyError, csv.Error):
         return set()

@@ -42,6 +42,8 @@ class Selection:
         """What the built model depends on; None when that cannot be known before it is built."""
         if self.weights is None or self.entry.identity is None:
             return None
+        if self.weights == RANDOM and ":" in self.entry.name:  # what the name stands for, such as a file, can change
+            return None
         digest: str | None = f"seed {self.seed}"
         if self.weights != RANDOM:
             digest = WeightsStore().digest(self.entry, self.weights)

@@ -34,7 +34,9 @@ def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> 
         raise UsageError(f"There is a file {predictions!r} already. Choose another --predictions, or remove it.")
     model = load(run)
     evaluation = model.evaluate(data)
-    known = trained_digests(Path(run)) & {digest.hex() for digest in evaluation.data.digests}
+    known = trained_digests(Path(run), refitted=bool(model.info.get("refit"))) & {
+        digest.hex() for digest in evaluation.data.digests
+    }
     if known:
         progress.note(f"Warning: {len(known)} of these examples were trained on, so the figures are too good.")
     if predictions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ def digest(source: Any) -> bytes:
         TypeError: the source is none of these.
     """
     if isinstance(source, Path):
+        if source.exists() and not source.is_file():  # opening a pipe would wait for ever
+            raise OSError(errno.EINVAL, "it is no regular file", str(source))
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     if isinstance(source, bytes):

@@ -34,7 +34,7 @@ from tlplug.errors import PluginError, UsageError, first_line
 from tlplug.features.compiled import ABOUT, BATCH, KERAS_FILE, CompiledBackbone
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference
-from tlplug.storage import cache_dir, manifest_problem, new_folder, warn_cache, write_json, write_manifest
+from tlplug.storage import cache_dir, manifest_problem, new_folder, replace_file, warn_cache, write_json, write_manifest
 
 TOLERANCE = 1e-3
 """Largest difference from Keras, relative to the largest value, with which a compiled network is accepted."""
@@ -56,21 +56,24 @@ def compile_backbone(selection: Selection, runtime: str | None = None) -> Compil
     identity: Mapping[str, Any] | None = selection.identity()
     if identity is None:
         built = build_backbone(selection)
-        identity = {"built": built.digest, "inputs": [[list(spec.shape), spec.dtype] for spec in built.inputs]}
+        identity = {
+            "backbone": selection.entry.qualified,
+            "options": dict(selection.options),
+            "built": built.digest,
+            "inputs": [[list(spec.shape), spec.dtype] for spec in built.inputs],
+        }
     keys = [_key(identity, entry) for entry in runtimes]
-    for key in keys:
-        if found := _cached(key):
-            return found
+    if found := _first_cached(keys):
+        return found
     try:
         folder = cache_dir() / "compiled" / keys[0]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.with_name(folder.name + ".lock")):
-            for key in keys:  # another process may have made it meanwhile
-                if found := _cached(key):
-                    return found
+            if found := _first_cached(keys):  # another process may have made it meanwhile
+                return found
             built = built or build_backbone(selection)
             targets = [(entry, cache_dir() / "compiled" / key) for entry, key in zip(runtimes, keys, strict=True)]
-            return _compile_first(built, _about(selection, built), targets)
+            return _compile_first(built, _about(selection, built), targets, remember=True)
     except OSError as error:
         warn_cache(f"Cannot keep the compiled backbone in {cache_dir()}", error)
     temporary = Path(tempfile.mkdtemp(prefix="tlplug-compiled-"))
@@ -113,6 +116,20 @@ def _key(identity: Mapping[str, Any], runtime: Entry) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def _first_cached(keys: list[str]) -> CompiledBackbone | None:
+    """What is kept for the first runtime that has not refused the network; None when it is still to be compiled."""
+    for key in keys:
+        if found := _cached(key):
+            return found
+        if not _refusal(cache_dir() / "compiled" / key).exists():
+            return None
+    return None
+
+
+def _refusal(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.refused")
+
+
 def _cached(key: str) -> CompiledBackbone | None:
     folder = cache_dir() / "compiled" / key
     if not folder.is_dir():
@@ -131,9 +148,12 @@ def _cached(key: str) -> CompiledBackbone | None:
 
 
 def _compile_first(
-    built: BuiltBackbone, about: Mapping[str, Any], targets: list[tuple[Entry, Path]]
+    built: BuiltBackbone, about: Mapping[str, Any], targets: list[tuple[Entry, Path]], *, remember: bool = False
 ) -> CompiledBackbone:
-    """Compile for the first runtime that takes the network, into the folder that goes with it."""
+    """Compile for the first runtime that takes the network, into the folder that goes with it.
+
+    With `remember`, a refusal is noted beside the folder, so that the next process does not try again.
+    """
     for runtime, folder in targets:
         try:
             with new_folder(folder) as temporary:
@@ -141,6 +161,9 @@ def _compile_first(
                 write_manifest(temporary)
         except _RefusedError as error:
             progress.note(f"{about['name']} cannot run on {runtime.name}: {error}")
+            if remember:
+                with replace_file(_refusal(folder)) as temporary:
+                    temporary.write_text(f"{error}\n", encoding="utf-8")
         else:
             return CompiledBackbone.read(folder)
     tried = ", ".join(runtime.name for runtime, _ in targets)

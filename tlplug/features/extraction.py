@@ -18,7 +18,6 @@ from tlplug.features.compiled import CompiledBackbone
 from tlplug.features.pipeline import run_pipeline
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
-from tlplug.registry import plugin_identity
 
 BLOCK = 1024
 """Examples between two writes to the store: what a killed process can lose."""
@@ -93,7 +92,7 @@ class Extractor:
             try:
                 rows[[position - span.start for position in kept]] = self.store.read([digests[p] for p in kept])
                 missing = sorted(set(span) - set(kept))
-            except OSError:  # another process has cleared the cache
+            except (OSError, ValueError):  # another process has cleared the cache, or damaged it
                 self.store = self.store.reopened()
         if not missing:
             return Features(span.start, rows, {}, 0)
@@ -126,16 +125,21 @@ def extractor_for(selection: Selection, *, runtime: str | None = None, keep: boo
     """
     compiled = compile_backbone(selection, runtime)
     preprocess = PreprocessSpec.of(selection, compiled.inputs)
-    fingerprint = _fingerprint(selection, compiled, preprocess) if keep else None
+    return Extractor(compiled, preprocess, open_store(compiled, preprocess) if keep else None)
+
+
+def open_store(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> FeatureStore | None:
+    """Open the store of a network's embeddings; None where they have no stable identity."""
+    fingerprint = _fingerprint(compiled, preprocess)
     if fingerprint is None:
-        return Extractor(compiled, preprocess)
+        return None
     about = {**compiled.about, "runtime": compiled.runtime, "preprocess": preprocess.to_json()}
-    return Extractor(compiled, preprocess, FeatureStore(fingerprint, compiled.embedding_size, about))
+    return FeatureStore(fingerprint, compiled.embedding_size, about)
 
 
-def _fingerprint(selection: Selection, compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
+def _fingerprint(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
     """Name everything that an embedding depends on beside the example; None where something has no identity."""
-    code = plugin_identity(selection.preprocess.plugin)
+    code = preprocess.entry().identity
     if code is None:
         return None
     depends = {

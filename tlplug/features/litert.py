@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,17 +43,19 @@ def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[n
         del runner  # as long as it lives, inputs cannot be resized
         interpreter.allocate_tensors()
     shapes: dict[str, tuple[int, ...]] = {}
+    one_at_a_time = threading.Lock()
 
     def run(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         received = {name: array.shape for name, array in arrays.items()}
-        if received != shapes:
+        with one_at_a_time:
+            if received != shapes:
+                for name, index in inputs.items():
+                    interpreter.resize_tensor_input(index, received[name])
+                interpreter.allocate_tensors()
+                shapes.update(received)
             for name, index in inputs.items():
-                interpreter.resize_tensor_input(index, received[name])
-            interpreter.allocate_tensors()
-            shapes.update(received)
-        for name, index in inputs.items():
-            interpreter.set_tensor(index, arrays[name])
-        interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(output), np.float32)
+                interpreter.set_tensor(index, arrays[name])
+            interpreter.invoke()
+            return np.asarray(interpreter.get_tensor(output), np.float32)
 
     return run

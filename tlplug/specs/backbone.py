@@ -52,6 +52,10 @@ class Backbone:
             check_name(self, self.name)
         check_name(self, self.modality)
         check_reference(self, "build", self.build)
+        for name in self.weights:
+            check_name(self, name)
+            if name == "random":
+                raise ValueError(f"Backbone {self.name!r}: 'random' means weights as initialised, choose another name.")
         if not all(isinstance(value, Weights) for value in self.weights.values()):
             raise TypeError(f"Backbone {self.name!r}: weights map names to Weights. Received: {self.weights!r}.")
         freeze(

@@ -23,6 +23,10 @@ class Example:
     label: str
     split: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.split not in (None, "train", "validation", "test"):
+            raise ValueError(f"An Example's split is train, validation, test or None. Received: {self.split!r}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:

@@ -96,7 +96,6 @@ def train_frozen(
         compiled=extractor.compiled,
         preprocess=extractor.preprocess,
         head=fitted.predict,
-        fingerprint=extractor.store.folder.name if extractor.store else None,
     )
     return Training(predictor, fitted, data, evaluation, metrics, (*data.skipped, *skipped), features.computed)
 

