@@ -113,7 +113,7 @@ def test_a_certain_and_a_hopeless_classifier():
     right = figures(labels, np.eye(3)[labels])
     assert (right["accuracy"], right["macro_f1"], right["log_loss"], right["calibration_error"]) == (1, 1, 0, 0)
     low, high = right["balanced_accuracy_interval"]
-    assert low < 0.6  # four examples prove little
+    assert low < 0.8  # four examples prove little
     assert high == 1
     wrong = figures(labels, np.eye(3)[(labels + 1) % 3])
     assert (wrong["accuracy"], wrong["macro_f1"], wrong["calibration_error"]) == (0, 0, 1)
