@@ -8,14 +8,20 @@
      |    +-- AmbiguousNameError   two distributions claim the name
      |    +-- OptionError          an option that does not exist, or a value that does not fit
      |    +-- RunError             a folder that is no run, or a run that is there already
+     |         +-- DamagedRunError a run whose files are not as they were written (exit code 1)
      +-- DataError                 the data set cannot be used as it is (exit code 1)
      +-- PluginError               a plugin gave something that tlplug cannot work with (exit code 1)
      +-- WeightsError              pretrained weights could not be had, or are not what they should be (exit code 1)
+
+    TlplugWarning                  what is worth knowing, and stops nothing
 
 Every message is one line: what was wrong, what was received, what is valid, what to type next.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class TlplugError(Exception):
@@ -46,6 +52,12 @@ class RunError(UsageError):
     """A folder that is no run, or that holds one already."""
 
 
+class DamagedRunError(RunError):
+    """A run whose files are not as they were written."""
+
+    exit_code = 1
+
+
 class DataError(TlplugError):
     """A data set that cannot be used as it is."""
 
@@ -56,6 +68,29 @@ class PluginError(TlplugError):
 
 class WeightsError(TlplugError):
     """Weights that could not be had, or that are not what they should be."""
+
+
+class TlplugWarning(UserWarning):
+    """Something that stops nothing and that people should know."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a question with the nearest of some names, after a space; nothing when none is near.
+
+    >>> did_you_mean("liner", ["linear", "mlp"])
+    " Did you mean 'linear'?"
+    """
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "file"), counted(2000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def first_line(error: BaseException) -> str:

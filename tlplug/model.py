@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlplug import progress, run
+from tlplug import run
 from tlplug.backbones import RANDOM, select_backbone, split_options
 from tlplug.data import Dataset, align_labels, load_data, load_examples
-from tlplug.errors import RunError, UsageError
+from tlplug.errors import DamagedRunError, TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation, render_card, render_report
 from tlplug.heads import HeadChoice
 from tlplug.predictor import Prediction, Predictor
@@ -203,16 +204,19 @@ def load(path: str | Path) -> Model:
         path: the folder of a run.
 
     Raises:
-        RunError: it is none, or it is damaged.
+        RunError: it is none.
+        DamagedRunError: its files are not as they were written.
         PluginError: it needs a plugin that is not there.
     """
     path = Path(path)
     info = run.read_info(path)
     predictor = Predictor.load(path / run.MODEL)
     if changed := predictor.preprocess.changed():
-        progress.note(f"Warning: {changed}")
+        warnings.warn(changed, TlplugWarning, stacklevel=2)
     try:
         metrics = read_json(path / run.METRICS)
     except (OSError, ValueError) as error:
-        raise RunError(f"The run {str(path)!r} is damaged: its {run.METRICS} cannot be read. Train again.") from error
+        raise DamagedRunError(
+            f"The run {str(path)!r} is damaged: its {run.METRICS} cannot be read. Train again."
+        ) from error
     return Model(predictor, metrics, info, path=path)

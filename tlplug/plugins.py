@@ -74,8 +74,13 @@ class PluginHost:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(HookSpecs)
         self._records: list[tuple[str, Plugin, Record]] = []
-        self.add_module(builtin, Plugin("builtin", PROJECT, _version(PROJECT)))
         only, disabled = _names(environ.get(ONLY)), _names(environ.get(DISABLED))
+        own = Plugin("builtin", PROJECT, _version(PROJECT))
+        if own.name in disabled:
+            own.errors.append(f"switched off by {DISABLED}")
+            self.plugins.append(own)
+        else:
+            self.add_module(builtin, own)
         found = metadata.entry_points(group=PROJECT) if entry_points is None else entry_points
         for entry_point in sorted(found, key=_order):
             distribution = entry_point.dist

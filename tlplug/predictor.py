@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.data import find_inputs, source_name, suffixes_of
-from tlplug.errors import RunError, first_line
+from tlplug.errors import DamagedRunError, RunError, first_line
 from tlplug.features import CompiledBackbone, Extractor, PreprocessSpec, open_store
 from tlplug.heads import FittedHead, load_head
 from tlplug.storage import manifest_problem, read_json, write_json, write_manifest
@@ -67,10 +67,11 @@ class Predictor:
         """Load a ``model`` folder.
 
         Raises:
-            RunError: it is none, it is damaged, or it needs a newer tlplug.
+            DamagedRunError: it is none, or its files are not as they were written.
+            RunError: it needs a newer tlplug.
         """
         if problem := manifest_problem(folder):
-            raise RunError(
+            raise DamagedRunError(
                 f"The model in {str(folder)!r} cannot be used: {problem}. Train again, or restore the folder."
             )
         try:
@@ -87,7 +88,7 @@ class Predictor:
                 head=load_head(folder, about["head"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"The model in {str(folder)!r} cannot be read: {first_line(error)}.") from error
+            raise DamagedRunError(f"The model in {str(folder)!r} cannot be read: {first_line(error)}.") from error
 
     def save(self, folder: Path, head: FittedHead) -> None:
         """Write the ``model`` folder; `head` is the one that this predictor predicts with."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import importlib.util
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tlplug.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageError, first_line
+from tlplug.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageError, did_you_mean, first_line
 from tlplug.plugins import Plugin, PluginHost
 from tlplug.specs import Backbone, BackboneFamily, Record, load_reference
 
@@ -25,6 +24,9 @@ PLURALS = {
     "reader": "readers",
 }
 """Each kind of record, and the command that lists it."""
+
+_FEW = 8
+"""Names that a message lists rather than sending people to another command."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,7 @@ class Registry:
         self._entries = [
             entry
             for entry in self._entries
-            if not (
-                entry.kind == kind and entry.name == record.name and entry.plugin.distribution == plugin.distribution
-            )
+            if not (entry.kind == kind and entry.name == record.name and entry.plugin is plugin)
         ]
         self._entries.append(Entry(kind, record, plugin))
         if record.name not in plugin.names:
@@ -172,9 +172,13 @@ class Registry:
 
     def _unknown(self, kind: str, name: str) -> str:
         names = sorted({entry.name for entry in self._entries if entry.kind == kind})
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        listing = f" (tlplug {PLURALS[kind]} lists all {len(names)}.)" if names else f" No {kind} is installed."
+        hint = did_you_mean(name, names)
+        if not names:
+            listing = f" No {kind} is installed."
+        elif len(names) <= _FEW:
+            listing = f" Valid: {', '.join(names)}."
+        else:
+            listing = f" (tlplug {PLURALS[kind]} lists all {len(names)}.)"
         failed = "; ".join(f"{plugin.name} ({plugin}): {plugin.error}" for plugin in self.host.failures)
         broken = f" Not all plugins could be used, so it may be missing for that reason: {failed}." if failed else ""
         return f"Unknown {kind} {name!r}.{hint}{listing}{broken}"

@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 
 from tlplug.data import Dataset
-from tlplug.errors import RunError
+from tlplug.errors import DamagedRunError, RunError
 from tlplug.storage import open_text, partial_name, read_json, replace_file, sync, sync_folder
 
 PARTIAL = ".partial"
@@ -96,6 +96,8 @@ def new_run(path: Path) -> Iterator[Path]:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise RunBusyError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
+    except FileNotFoundError:  # another process has just failed, and removed the folder
+        raise RunBusyError(f"Another process was writing {str(path)!r}. Try again.") from None
     try:
         _empty(partial)
         yield partial
@@ -126,7 +128,7 @@ def _remove(partial: Path, made: list[Path]) -> None:
 def _empty(folder: Path) -> None:
     for item in folder.iterdir():
         if item.name != _LOCK:
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
+            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
 
 
 def read_info(path: Path) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def read_info(path: Path) -> dict[str, Any]:
             f"{str(path)!r} is no run: it has no {INFO} that can be read. Valid: a folder that tlplug train has made."
         ) from None
     if not isinstance(info, dict):
-        raise RunError(f"{str(path)!r} is no run: its {INFO} is damaged. Valid: a folder that tlplug train has made.")
+        raise DamagedRunError(f"The run {str(path)!r} is damaged: its {INFO} is none. Train again, or restore it.")
     return info
 
 

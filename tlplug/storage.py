@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,13 +16,14 @@ from typing import Any, TextIO
 
 import platformdirs
 
+from tlplug.errors import TlplugWarning
+
 CACHE_DIR = "TLPLUG_CACHE_DIR"
-_CHUNK = 1 << 20
 PARTIAL = ".partial"
 """The ending of what is being written; readers ignore it."""
 
 
-class CacheWarning(UserWarning):
+class CacheWarning(TlplugWarning):
     """The cache cannot be used; the work goes on without it."""
 
 
@@ -170,6 +172,25 @@ def clear_partial(folder: Path, older_than: float) -> int:
                 freed += folder_size(path) if path.is_dir() else path.stat().st_size
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     return freed
+
+
+def is_disk_trouble(error: OSError) -> bool:
+    """Whether an error says that nothing can be written, and not that something else went wrong."""
+    return error.errno in _DISK_TROUBLE
+
+
+_DISK_TROUBLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+}
 
 
 def warn_cache(action: str, error: OSError) -> None:

@@ -1,5 +1,16 @@
 """The command line: one module a command, each imported when it is needed."""
 
-from tlplug.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; Ctrl-C ends quietly while it is still being imported, too."""
+    try:
+        from tlplug.cli.main import main as run
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    run(arguments)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from tlplug import progress
-from tlplug.errors import TlplugError, first_line
-from tlplug.storage import CacheWarning
+from tlplug.cli import INTERRUPTED
+from tlplug.errors import TlplugError, TlplugWarning, did_you_mean, first_line
 
 COMMANDS: Mapping[str, str] = {
     "train": "tlplug.cli.train:train",
@@ -34,8 +34,6 @@ COMMANDS: Mapping[str, str] = {
     "cache": "tlplug.cli.cache:cache",
 }
 """Each command and where it is, in the order of the help page."""
-
-INTERRUPTED = 130
 
 
 class _Commands(click.Group):
@@ -63,8 +61,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"Unknown command {args[0]!r}.{hint} (tlplug --help lists all.)", ctx)
         return super().resolve_command(ctx, args)
 
@@ -96,7 +93,10 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
     progress.use(progress.Bars() if sys.stderr.isatty() else progress.Lines())
-    if not debug:
+    if debug:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("tlplug").setLevel(logging.DEBUG)
+    else:
         _one_line_warnings()
     sys.exit(_run(arguments, debug=debug))
 
@@ -149,9 +149,9 @@ def _sentence(text: str) -> str:
 
 
 def _one_line_warnings() -> None:
-    """Say warnings about the cache in one line each; those of other packages are for their developers."""
+    """Say tlplug's own warnings in one line each; those of other packages are for their developers."""
     warnings.simplefilter("ignore")
-    warnings.simplefilter("once", CacheWarning)
+    warnings.simplefilter("once", TlplugWarning)
 
     def show(message: Warning | str, *_: Any) -> None:
         progress.note(f"Warning: {message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug import progress
 from tlplug.backbones import Selection, with_random_weights
 from tlplug.data import TEST, TRAIN, VALIDATION, Dataset, Skipped, assign_folds
-from tlplug.errors import DataError
+from tlplug.errors import DataError, TlplugWarning
 from tlplug.evaluation import Evaluation
 from tlplug.features import Features, extractor_for
 from tlplug.heads import FittedHead, HeadChoice
@@ -54,7 +54,6 @@ def train_frozen(
     runtime: str | None = None,
     against_random: bool = False,
     refit: bool = False,
-    keep_features: bool = True,
     max_unreadable: float = MAX_UNREADABLE,
 ) -> Training:
     """Embed a data set, fit a head on its training part, and measure it on its test part.
@@ -66,13 +65,12 @@ def train_frozen(
         runtime: name of the runtime; the best that takes the backbone when None.
         against_random: measure the same head on the same network with random weights as well.
         refit: afterwards fit the head on everything; the figures stay those measured before.
-        keep_features: look embeddings up in the store and keep new ones there.
         max_unreadable: the share of unreadable examples above which the run stops.
 
     Raises:
         DataError: too many examples cannot be read, or a class has none left to train on.
     """
-    extractor = extractor_for(selection, runtime=runtime, keep=keep_features)
+    extractor = extractor_for(selection, runtime=runtime)
     data = _by_part(data)
     features = extractor.all(data.sources, data.digests)
     readable, skipped = _readable(data, features, max_unreadable)
@@ -81,9 +79,10 @@ def train_frozen(
     fitted, evaluation = _fit_and_measure(data, embeddings, head)
     metrics: dict[str, Any] = {"test": evaluation.metrics}
     if fitted.cross_validation:
-        metrics["cross_validation"] = dict(fitted.cross_validation)
+        chosen_on = "validation" if len(data.validation) else "cross_validation"
+        metrics[chosen_on] = dict(fitted.cross_validation)
     if against_random:
-        twin = extractor_for(with_random_weights(selection, head.seed), runtime=runtime, keep=keep_features)
+        twin = extractor_for(with_random_weights(selection, head.seed), runtime=runtime)
         _, random = _fit_and_measure(data, twin.all(data.sources, data.digests).embeddings, head)
         metrics["random_weights"] = random.metrics
     if refit:
@@ -119,7 +118,8 @@ def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple
             raise DataError(f"No training example of the class {empty[0]!r} can be read: {skipped[0].reason}.")
     test, all_test = data.take(readable & (data.splits == TEST)).counts(), data.part(TEST).counts()
     for name in (name for name, count in test.items() if all_test[name] and not count):
-        progress.note(f"Warning: no held-out example of the class {name!r} can be read, so no figure counts it.")
+        message = f"No held-out example of the class {name!r} can be read, so no figure counts it."
+        warnings.warn(message, TlplugWarning, stacklevel=3)
     return readable, skipped
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from tlplug.errors import UnknownNameError
+from tlplug.errors import UnknownNameError, did_you_mean
 
 STRATEGIES = {"features": "the backbone stays frozen, the head is fitted to its embeddings"}
 """Name and meaning of each."""
@@ -17,7 +15,6 @@ def check_strategy(name: str) -> str:
         UnknownNameError: it is none.
     """
     if name not in STRATEGIES:
-        close = difflib.get_close_matches(name, STRATEGIES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, STRATEGIES)
         raise UnknownNameError(f"Unknown strategy {name!r}.{hint} Valid: {', '.join(STRATEGIES)}.")
     return name
