@@ -130,10 +130,6 @@ WORDS = re.compile(
 """What a modality or a network of a plugin is called. ``text`` and ``series`` are words of programming as well."""
 
 ALLOWED = {
-    # The only hints to what can be installed, for people who have no plugin yet.
-    ("cli/demo.py", "tlplug-vision"),
-    ("data/modality.py", "tlplug-vision"),
-    ("data/modality.py", "(photos)"),
     # The example of an ending in the message about a wrong one.
     ("specs/preprocess.py", ".png"),
     # A preview is shown in a page, which takes pictures of any modality as data addresses.

@@ -63,7 +63,7 @@ def _demo_record(modality: str | None) -> Any:
     if modality is None and len(records) == 1:
         modality = next(iter(records))
     if modality not in records:
-        valid = ", ".join(sorted(records)) or "none: pip install tlplug-vision brings one"
+        valid = ", ".join(sorted(records)) or "none before a plugin with one is installed, see the README"
         received = "none" if modality is None else repr(modality)
         raise UsageError(f"No demo for the modality received: {received}. Valid: {valid}.")
     return records[modality]

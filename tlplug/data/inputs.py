@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,44 @@ def find_inputs(inputs: Sequence[Any], suffixes: Iterable[str]) -> list[Any]:
     """Return the sources that some inputs mean, in order, each file once.
 
     Args:
-        inputs: paths as text or `Path`; a folder means every file below it with one of the suffixes, hidden ones left
-            out; a pattern (``*``, ``?``, ``[``) means the files that match it. Anything else is a source as it is.
+        inputs: a `Path`, or a text that is the path of something there, means the file, or every file below the folder
+            with one of the suffixes, hidden ones left out; a text with ``*``, ``?`` or ``[`` means what matches it.
+            A text that ends like a file is a path too, so that it is missed when it is not there. Anything else is a
+            source as it is.
         suffixes: of the modality.
     """
     endings = tuple(suffixes)
     found: list[Any] = []
     for given in inputs:
-        if not isinstance(given, str | Path):
-            found.append(given)
-            continue
-        path = Path(given).expanduser()
-        if path.is_dir():
-            found.extend(file for file in walk(path) if file.name.lower().endswith(endings))
-        elif not path.exists() and glob.has_magic(str(path)):
-            matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - takes absolute patterns
-            found.extend(match for match in matches if match.is_file())
-            if not matches:
-                found.append(path)
-        else:
-            found.append(path)
+        found.extend(_sources(given, endings))
     files = dict.fromkeys(item for item in found if isinstance(item, Path))
     # each file where it comes first; sources of other kinds need not be hashable
     return [item for item in found if not isinstance(item, Path) or files.pop(item, ...) is None]
+
+
+def as_source(source: Any, suffixes: Iterable[str]) -> Any:
+    """A text that ends like a file of the modality is a path; everything else stays what it is."""
+    if isinstance(source, str) and source.lower().endswith(tuple(suffixes)):
+        return Path(source)
+    return source
+
+
+def _sources(given: Any, endings: tuple[str, ...]) -> Iterator[Any]:
+    if not isinstance(given, str | Path):
+        yield given
+        return
+    path = os.path.expanduser(given)  # noqa: PTH111 - a text need not be a path that pathlib takes
+    if os.path.exists(path):  # noqa: PTH110 - and this says no instead of raising for a text that cannot be one
+        yield from _below(Path(path), endings)
+    elif glob.has_magic(str(path)) and (matches := sorted(glob.glob(str(path), recursive=True))):  # noqa: PTH207 - takes absolute patterns
+        for match in matches:
+            yield from _below(Path(match), endings)
+    else:
+        yield Path(path) if isinstance(given, Path) else as_source(given, endings)
+
+
+def _below(path: Path, endings: tuple[str, ...]) -> Iterator[Path]:
+    if path.is_dir():
+        yield from (file for file in walk(path) if file.name.lower().endswith(endings))
+    else:
+        yield path

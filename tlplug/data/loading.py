@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tlplug import progress
 from tlplug.data.content import digests
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, source_name
 from tlplug.data.inputs import find_inputs
 from tlplug.data.modality import of_one_modality, suffixes_of
 from tlplug.data.split import hold_out
-from tlplug.errors import DataError, TlplugError, UsageError
+from tlplug.errors import DataError, TlplugError, TlplugWarning, UsageError
 from tlplug.registry import registry
 from tlplug.specs import Example, load_reference, parse_options
 
@@ -177,7 +177,7 @@ def align_labels(dataset: Dataset, classes: Sequence[str]) -> np.ndarray[Any, np
     unknown = [name for name in dataset.classes if name not in classes]
     if unknown:
         raise DataError(
-            f"{dataset.origin!r} has classes that the training part lacks: {', '.join(unknown[:5])}. "
+            f"{dataset.origin!r} has classes that were not trained on: {', '.join(unknown[:5])}. "
             f"Valid: {', '.join(classes)}."
         )
     return np.array([list(classes).index(name) for name in dataset.classes], np.int64)[dataset.labels]
@@ -195,7 +195,7 @@ def _split(dataset: Dataset, holdout: float, seed: int) -> Dataset:
     if TEST not in splits:
         _check_class_sizes(dataset)
         splits[hold_out(dataset.labels, dataset.digests, holdout, seed)] = TEST
-    _note_conflicts(dataset)
+    _warn_of_conflicts(dataset)
     dataset = _without_leaks(replace(dataset, splits=splits))
     missing = [
         name
@@ -220,15 +220,14 @@ def _check_class_sizes(dataset: Dataset) -> None:
             )
 
 
-def _note_conflicts(dataset: Dataset) -> None:
-    """Say which contents have more than one label: one of them must be wrong."""
+def _warn_of_conflicts(dataset: Dataset) -> None:
+    """Warn of contents that have more than one label: one of them must be wrong."""
     first: dict[bytes, int] = {}
     for position, digest in enumerate(dataset.digests):
         other = first.setdefault(digest, position)
         if dataset.labels[other] != dataset.labels[position]:
-            progress.note(
-                f"Warning: the same content has two labels: {dataset.name(other)!r} and {dataset.name(position)!r}."
-            )
+            message = f"The same content has two labels: {dataset.name(other)!r} and {dataset.name(position)!r}."
+            warnings.warn(message, TlplugWarning, stacklevel=4)
 
 
 def _without_leaks(dataset: Dataset) -> Dataset:

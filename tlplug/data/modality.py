@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tlplug.data.dataset import Skipped
-from tlplug.data.inputs import find_inputs
+from tlplug.data.inputs import as_source, find_inputs
 from tlplug.errors import DataError, UsageError
 from tlplug.registry import registry
 from tlplug.specs import Example
+
+_NO_PLUGIN = "none before a plugin is installed, see the README (tlplug plugins list shows what is)"
 
 
 def suffixes_of(modality: str) -> set[str]:
@@ -43,7 +44,7 @@ def of_one_modality(
         examples = [replace(example, source=as_source(example.source, known)) for example in examples]
         modality = _prevailing(examples, suffixes, origin)
     elif modality not in suffixes:
-        valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed, pip install tlplug-vision"
+        valid = ", ".join(sorted(suffixes)) or _NO_PLUGIN
         raise UsageError(f"Unknown modality {modality!r}. Valid: {valid}.")
     kept, skipped = [], []
     for example in examples:
@@ -58,13 +59,6 @@ def of_one_modality(
     return kept, modality, skipped
 
 
-def as_source(source: Any, suffixes: Iterable[str]) -> Any:
-    """A text that ends like a file of the modality is a path; everything else stays what it is."""
-    if isinstance(source, str) and source.lower().endswith(tuple(suffixes)):
-        return Path(source)
-    return source
-
-
 def _suffixes() -> dict[str, set[str]]:
     suffixes: dict[str, set[str]] = {}
     for entry in registry().entries("preprocess"):
@@ -77,7 +71,7 @@ def _prevailing(examples: list[Example], suffixes: Mapping[str, set[str]], origi
         example.source.suffix.lower() for example in examples if isinstance(example.source, Path)
     )
     if not endings:
-        valid = ", ".join(sorted(suffixes)) or "none: no plugin is installed"
+        valid = ", ".join(sorted(suffixes)) or _NO_PLUGIN
         raise UsageError(f"Sources that are no files need a modality. Valid: {valid}.")
     counts = {
         modality: sum(count for ending, count in endings.items() if ending in known)
@@ -86,7 +80,7 @@ def _prevailing(examples: list[Example], suffixes: Mapping[str, set[str]], origi
     found = {modality: count for modality, count in counts.items() if count}
     if not found:
         if not suffixes:
-            raise DataError("No installed plugin reads any data. Type: pip install tlplug-vision (photos).")
+            raise DataError(f"No installed plugin reads any data. Valid: {_NO_PLUGIN}.")
         seen = ", ".join(ending or "no ending" for ending, _ in endings.most_common(5))
         valid = ", ".join(f"{modality} ({' '.join(sorted(known))})" for modality, known in sorted(suffixes.items()))
         raise DataError(f"No file in {origin!r} can be read. Received: files with {seen}. Valid: {valid}.")
