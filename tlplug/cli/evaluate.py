@@ -26,6 +26,7 @@ def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> 
     """
     from tlplug.cli.train import print_figures
     from tlplug.errors import UsageError
+    from tlplug.evaluation import percent
     from tlplug.model import load
     from tlplug.run import trained_digests
 
@@ -54,10 +55,10 @@ def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> 
             }
         )
         return
-    print_figures({"test": evaluation.metrics}, "examples")
+    print_figures({"test": evaluation.metrics}, "example")
     click.echo()
     rows = [
-        [name, figures["examples"], figures["precision"], figures["recall"], figures["f1"]]
+        [name, figures["examples"], *(percent(figures[what]) for what in ("precision", "recall", "f1"))]
         for name, figures in evaluation.metrics["per_class"].items()
         if figures["examples"]
     ]

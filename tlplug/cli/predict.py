@@ -30,6 +30,8 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -
     from tlplug.errors import UsageError
     from tlplug.model import load
 
+    if as_json and as_csv:
+        raise UsageError("Both --json and --csv were given. Valid: one of them.")
     model = load(run)
     predictions = model.predict(inputs)
     if not any(
@@ -43,10 +45,17 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -
         print_json([prediction.to_json() for prediction in predictions])
     elif as_csv:
         writer = csv.writer(sys.stdout)
-        writer.writerow(["source", "label", "probability", "error"])
+        classes = model.classes
+        writer.writerow(["source", "label", "probability", *(f"probability of {name}" for name in classes), "error"])
         for item in predictions:
-            probability = "" if item.probability is None else f"{item.probability:.6f}"
-            writer.writerow([item.source, item.label or "", probability, item.error or ""])
+            shares = item.probabilities or {}
+            values = [
+                f"{value:.6f}"
+                for value in (item.probability, *(shares.get(name) for name in classes))
+                if value is not None
+            ]
+            values += [""] * (len(classes) + 1 - len(values))
+            writer.writerow([item.source, item.label or "", *values, item.error or ""])
     else:
         rows = [
             [item.source, item.label or "-", "" if item.probability is None else f"{item.probability:.1%}", item.error]

@@ -12,6 +12,7 @@ import click
 
 from tlplug.cli.options import backbone_options, common, parse_settings
 from tlplug.cli.output import clean, print_json, print_table
+from tlplug.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from tlplug.model import Model
@@ -83,7 +84,6 @@ def train_run(
     from tlplug import run
     from tlplug.backbones import split_options
     from tlplug.data import load_data
-    from tlplug.errors import UsageError
 
     with contextlib.ExitStack() as stack:
         if out is None:
@@ -120,9 +120,8 @@ def print_summary(model: Model) -> None:
     """Say what was trained, how good it is, and what to type next."""
     info, test = model.info, model.metrics["test"]
     counts = ", ".join(f"{count} {part}" for part, count in info["examples"].items() if count)
-    click.echo(
-        f"{sum(info['examples'].values())} {info['modality']} examples, {len(info['classes'])} classes: {counts}"
-    )
+    total = counted(sum(info["examples"].values()), f"{info['modality']} example")
+    click.echo(f"{total}, {len(info['classes'])} classes: {counts}")
     if info["skipped"]:
         first = info["skipped"][0]
         reason = clean(f"{first['source']}: {first['reason']}")
@@ -150,25 +149,21 @@ def print_summary(model: Model) -> None:
         click.echo("Transfer bought nothing here: the same network with random weights does as well.")
 
 
-def print_figures(metrics: Mapping[str, Any], what: str = "held-out examples") -> None:
+def print_figures(metrics: Mapping[str, Any], what: str = "held-out example") -> None:
     """Print the figures of metrics.json that people look at first; `what` says what they were measured on."""
+    from tlplug.evaluation import interval, percent
+
     test = metrics["test"]
     rows = [
-        ["accuracy", _percent(test["accuracy"]), _interval(test["accuracy_interval"])],
-        ["balanced accuracy", _percent(test["balanced_accuracy"]), _interval(test["balanced_accuracy_interval"])],
-        ["macro F1", _percent(test["macro_f1"]), _interval(test["macro_f1_interval"])],
-        ["largest class", _percent(test["largest_class"]), "what always answering it would get"],
+        ["accuracy", percent(test["accuracy"]), interval(test["accuracy_interval"])],
+        ["balanced accuracy", percent(test["balanced_accuracy"]), interval(test["balanced_accuracy_interval"])],
+        ["macro F1", percent(test["macro_f1"]), interval(test["macro_f1_interval"])],
+        ["largest class", percent(test["largest_class"]), "what always answering it would get"],
     ]
     if "random_weights" in metrics:
-        rows.append(["random weights", _percent(metrics["random_weights"]["accuracy"]), "without transfer"])
+        rows.append(["random weights", percent(metrics["random_weights"]["accuracy"]), "without transfer"])
     if "cross_validation" in metrics:
-        rows.append(["cross-validation", _percent(metrics["cross_validation"]["accuracy"]), "on the training part"])
-    print_table([f"on {test['examples']} {what}", "", "95% interval"], rows)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
-
-
-def _interval(ends: tuple[float, float]) -> str:
-    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
+        rows.append(["cross-validation", percent(metrics["cross_validation"]["accuracy"]), "on the training part"])
+    if "validation" in metrics:
+        rows.append(["validation part", percent(metrics["validation"]["accuracy"]), "what settings were chosen on"])
+    print_table([f"on {counted(test['examples'], what)}", "", "95% interval"], rows)

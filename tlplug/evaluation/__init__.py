@@ -1,6 +1,6 @@
 """How good a model is: figures with intervals, calibration, mistakes, and the report of them."""
 
 from tlplug.evaluation.evaluation import Evaluation
-from tlplug.evaluation.report import ReportInput, percent, render_card, render_report
+from tlplug.evaluation.report import ReportInput, interval, percent, render_card, render_report
 
-__all__ = ["Evaluation", "ReportInput", "percent", "render_card", "render_report"]
+__all__ = ["Evaluation", "ReportInput", "interval", "percent", "render_card", "render_report"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,19 @@ class Evaluation:
         wrong = np.flatnonzero(self.predictions != self.data.labels)
         order = np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")
         return [int(position) for position in wrong[order][:most]]
+
+    def confusions(self, most: int = 10) -> list[dict[str, Any]]:
+        """The most frequent wrong answers: ``label``, ``prediction``, and the number of ``examples``."""
+        pairs = collections.Counter(
+            (int(label), int(answer))
+            for label, answer in zip(self.data.labels, self.predictions, strict=True)
+            if label != answer
+        )
+        classes = self.data.classes
+        return [
+            {"label": classes[label], "prediction": classes[answer], "examples": count}
+            for (label, answer), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+        ]
 
     def write_csv(self, path: Path) -> None:
         """Write one row an example: source, label, prediction, probability, and the probability of each class."""

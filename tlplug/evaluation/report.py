@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tlplug.data import Skipped
 from tlplug.evaluation.evaluation import Evaluation
+
+MOST_IN_MATRIX = 50
+"""Classes up to which the page has the whole confusion matrix; metrics.json always has it."""
 
 Preview = Callable[[Any], tuple[str, bytes]]
 
@@ -56,12 +60,27 @@ def render_report(report: ReportInput) -> str:
                 "picture": _picture(report.preview, evaluation.data.sources[position]),
             }
         )
-    return _render("report.html.j2", report, mistakes=mistakes, skipped=list(report.skipped))
+    return _render(
+        "report.html.j2",
+        report,
+        mistakes=mistakes,
+        skipped=list(report.skipped),
+        confusions=evaluation.confusions(),
+        most_in_matrix=MOST_IN_MATRIX,
+    )
 
 
 def render_card(report: ReportInput) -> str:
     """Return the model card as Markdown."""
-    return _render("card.md.j2", report)
+    import markupsafe
+
+    name = "".join(letter if letter.isprintable() else " " for letter in report.run_name)
+    # Inside a block of code nothing is HTML, so nothing is escaped there.
+    commands = {
+        "run_in_shell": markupsafe.Markup(shlex.quote(name)),  # noqa: S704
+        "run_in_python": markupsafe.Markup(repr(name)),  # noqa: S704
+    }
+    return _render("card.md.j2", report, **commands)
 
 
 def percent(value: float) -> str:
@@ -76,7 +95,7 @@ def interval(ends: Sequence[float]) -> str:
 
 def in_markdown(text: object) -> str:
     """Write a text so that Markdown shows it as it is, on one line; HTML is escaped by the template."""
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", " ".join(str(text).split()))
+    return re.sub(r"([\\`*_~\[\]|])", r"\\\1", " ".join(str(text).split()))
 
 
 def _render(template: str, report: ReportInput, **values: Any) -> str:
@@ -94,10 +113,10 @@ def _render(template: str, report: ReportInput, **values: Any) -> str:
     return environment.get_template(template).render(
         title=report.title,
         lead=report.lead,
-        run_name=report.run_name,
         test=report.metrics["test"],
         random=report.metrics.get("random_weights"),
         cross_validation=report.metrics.get("cross_validation", {}),
+        validation=report.metrics.get("validation", {}),
         classes=report.evaluation.data.classes,
         train_counts=report.train_counts,
         facts=report.facts,
