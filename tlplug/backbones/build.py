@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tlplug.backbones.quiet import import_keras
 from tlplug.backbones.selection import RANDOM, Selection
 from tlplug.errors import PluginError, TlplugError, WeightsError, first_line
-from tlplug.specs import load_reference
+from tlplug.specs import accepted_options, load_reference
 from tlplug.weights import WeightsStore
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
     build = load_reference(record.build)
     keras.utils.set_random_seed(selection.seed)
     try:
-        model = build(weights, **_accepted(build, selection.options))
+        model = build(weights, **accepted_options(build, selection.options))
     except (KeyboardInterrupt, TlplugError):
         raise
     except Exception as error:
@@ -76,6 +75,8 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
     if not isinstance(model, keras.Model):
         raise PluginError(f"The backbone {name!r} returned no keras.Model. Received: {type(model).__name__}.")
     size = _embedding_size(name, model)
+    if all(selection.options[option.name] == option.default for option in record.options):
+        _check_stated(name, model, record.input_shape)
     model.trainable = False
     return BuiltBackbone(
         model=model,
@@ -84,15 +85,6 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
         digest=_digest(model, selection.entry.identity),
         parameters=model.count_params(),
     )
-
-
-def _accepted(build: Callable[..., Any], options: Any) -> dict[str, Any]:
-    """The options that a builder takes: all, or those that it names when it has no ``**options``."""
-    parameters = inspect.signature(build).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return dict(options)
-    names = {parameter.name for parameter in parameters}
-    return {name: value for name, value in options.items() if name in names}
 
 
 def _embedding_size(name: str, model: keras.Model) -> int:
@@ -110,6 +102,15 @@ def _embedding_size(name: str, model: keras.Model) -> int:
     return int(model.outputs[0].shape[1])
 
 
+def _check_stated(name: str, model: keras.Model, stated: tuple[int | None, ...] | None) -> None:
+    """Refuse a record that states another input shape than its model has as long as no option changes it."""
+    if stated is None or len(model.inputs) != 1:
+        return
+    shape = tuple(model.inputs[0].shape[1:])
+    if len(shape) != len(stated) or any(a != b for a, b in zip(shape, stated, strict=True) if None not in (a, b)):
+        raise PluginError(f"The backbone {name!r} states the input shape {stated}, its model has {shape}.")
+
+
 def describe_inputs(model: keras.Model, stated: tuple[int | None, ...] | None = None) -> tuple[ArraySpec, ...]:
     """Say what a built model takes.
 
@@ -121,10 +122,6 @@ def describe_inputs(model: keras.Model, stated: tuple[int | None, ...] | None = 
     for tensor in model.inputs:
         shape = tuple(tensor.shape[1:])
         if None in shape and stated is not None and len(model.inputs) == 1:
-            if len(stated) != len(shape):
-                raise PluginError(
-                    f"The backbone {model.name!r} states the input shape {stated}, its model has {shape}."
-                )
             shape = tuple(own if own is not None else given for own, given in zip(shape, stated, strict=True))
         specs.append(ArraySpec(tensor.name.partition(":")[0], shape, str(tensor.dtype)))
     return tuple(specs)

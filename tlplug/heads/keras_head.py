@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,16 @@ from tlplug import progress
 from tlplug.backbones import import_keras
 from tlplug.errors import PluginError, TlplugError, first_line
 from tlplug.registry import Entry
-from tlplug.specs import load_reference
+from tlplug.specs import accepted_options, load_reference
 
 if TYPE_CHECKING:
     import keras
 
 EPOCHS, LEARNING_RATE, BATCH_SIZE, PATIENCE = 200, 1e-3, 32, 20
 """For heads that do not state these as options."""
+
+TRAINING_OPTIONS = ("epochs", "learning_rate", "batch_size", "patience")
+"""What is for the training here; a builder may take them too."""
 
 
 def train(
@@ -94,7 +96,8 @@ def _standardised(entry: Entry, features: NDArray[np.float32], outputs: int, opt
 
     size = features.shape[1]
     try:
-        head = load_reference(entry.record.build)(size, outputs, **_accepted(entry, options))
+        build = load_reference(entry.record.build)
+        head = build(size, outputs, **accepted_options(build, options, spare=TRAINING_OPTIONS))
     except (KeyboardInterrupt, TlplugError):
         raise
     except Exception as error:
@@ -117,14 +120,6 @@ def _standardised(entry: Entry, features: NDArray[np.float32], outputs: int, opt
             'Add activation="softmax" to its last layer.'
         )
     return keras.Model(inputs, probabilities, name="head")
-
-
-def _accepted(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the builder takes; those that are about training need not be among them."""
-    parameters = inspect.signature(load_reference(entry.record.build)).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return dict(options)
-    return {name: value for name, value in options.items() if name in {parameter.name for parameter in parameters}}
 
 
 def _fit(

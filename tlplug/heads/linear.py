@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlplug import progress
+from tlplug.heads.softmax import softmax
 from tlplug.specs import HeadFit
 
 Matrix = NDArray[Any]
@@ -34,6 +36,7 @@ PATIENCE = 2
 """Steps along the path without a lower log loss after which weaker penalties are not tried."""
 
 _BLOCK = 2048
+_STEPS = 1000
 _SELECTION_VARIANCE = 0.995
 _SELECTION_TOLERANCE = 3e-3
 _FINAL_TOLERANCE = 1e-5
@@ -62,7 +65,8 @@ def fit(
 
     Returns:
         Arrays ``kernel`` float32 ``[size, outputs]`` and ``bias`` float32 ``[outputs]``, which take features as they
-        are; the cross-validated accuracy and log loss at the penalty; the penalty.
+        are; accuracy and log loss at the penalty on the folds, where the features are reduced to the axes that hold
+        99.5% of their variance; the penalty.
     """
     path = PENALTIES if penalty is None else (penalty,)
     problem = _Problem.of(features, labels, outputs, sample_weight)
@@ -91,12 +95,6 @@ def to_keras(arrays: Mapping[str, Matrix]) -> Any:
     model = keras.Sequential([keras.Input((size,)), keras.layers.Dense(outputs, activation="softmax")])
     model.set_weights([arrays["kernel"], arrays["bias"]])
     return model
-
-
-def softmax(scores: Matrix) -> Matrix:
-    """Return the softmax over the last axis."""
-    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
 @contextlib.contextmanager
@@ -211,8 +209,10 @@ class _Problem:
             initial.ravel(),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 500, "ftol": slope**2, "gtol": slope, "maxcor": 20},
+            options={"maxiter": _STEPS, "ftol": slope**2, "gtol": slope, "maxcor": 20},
         )
+        if found.nit >= _STEPS:
+            progress.note(f"The linear head has not converged in {_STEPS} steps at the penalty {penalty:g}.")
         return np.asarray(found.x.reshape(rank + 1, outputs) * step)
 
     def fold_back(self, weights: Matrix) -> tuple[Matrix, Matrix]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.heads.linear import softmax
+from tlplug.heads.softmax import softmax
 from tlplug.specs import HeadFit
 
 Matrix = NDArray[Any]

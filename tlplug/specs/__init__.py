@@ -16,7 +16,7 @@ from tlplug.specs.head import Head, HeadFit
 from tlplug.specs.option import Option, parse_options
 from tlplug.specs.preprocess import Preprocess
 from tlplug.specs.reader import Example, Reader
-from tlplug.specs.reference import API, Reference, load_reference
+from tlplug.specs.reference import API, Reference, accepted_options, load_reference
 from tlplug.specs.runtime import Runtime
 from tlplug.specs.weights import SOURCE_KINDS, Source, Weights
 
@@ -52,6 +52,7 @@ __all__ = [
     "Runtime",
     "Source",
     "Weights",
+    "accepted_options",
     "load_reference",
     "parse_options",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tlplug.errors import PluginError, first_line
@@ -38,6 +39,32 @@ def load_reference(reference: Reference) -> Callable[..., Any]:
     if not callable(found):
         raise PluginError(f"{reference!r} is not callable. Received: {type(found).__name__}.")
     return found  # type: ignore[no-any-return]
+
+
+def accepted_options(
+    function: Callable[..., Any], options: Mapping[str, Any], *, spare: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the options that a builder takes: all with ``**options``, else those that it names.
+
+    Args:
+        function: the builder.
+        options: values by name.
+        spare: the options that are not only for the builder, so that it need not take them.
+
+    Raises:
+        PluginError: it takes no option of a name that its record declares.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return dict(options)
+    names = {parameter.name for parameter in parameters}
+    if lost := options.keys() - names - set(spare):
+        raise PluginError(
+            f"{getattr(function, '__qualname__', function)!r} takes no {', '.join(sorted(lost))}, which its record "
+            f"declares as an option. Received: {inspect.signature(function)}. Valid: arguments of that name, or "
+            "**options."
+        )
+    return {name: value for name, value in options.items() if name in names}
 
 
 def check_name(record: object, name: object) -> None:
