@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -34,7 +35,18 @@ from tlplug.errors import PluginError, UsageError, first_line
 from tlplug.features.compiled import ABOUT, BATCH, KERAS_FILE, CompiledBackbone
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference
-from tlplug.storage import cache_dir, manifest_problem, new_folder, replace_file, warn_cache, write_json, write_manifest
+from tlplug.storage import (
+    cache_dir,
+    is_disk_trouble,
+    manifest_problem,
+    new_folder,
+    replace_file,
+    warn_cache,
+    write_json,
+    write_manifest,
+)
+
+_log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3
 """Largest difference from Keras, relative to the largest value, with which a compiled network is accepted."""
@@ -75,6 +87,8 @@ def compile_backbone(selection: Selection, runtime: str | None = None) -> Compil
             targets = [(entry, cache_dir() / "compiled" / key) for entry, key in zip(runtimes, keys, strict=True)]
             return _compile_first(built, _about(selection, built), targets, remember=True)
     except OSError as error:
+        if not is_disk_trouble(error):
+            raise
         warn_cache(f"Cannot keep the compiled backbone in {cache_dir()}", error)
     temporary = Path(tempfile.mkdtemp(prefix="tlplug-compiled-"))
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
@@ -194,9 +208,12 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
             with quiet():
                 load_reference(runtime.record.compile)(model, folder)
                 difference, invariant = _compare(model, built.inputs, load_reference(runtime.record.open)(folder))
-        except OSError:
+        except PluginError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and is_disk_trouble(error):
+                raise
+            _log.debug("%s refused %s", runtime.name, about["name"], exc_info=True)
             raise _RefusedError(first_line(error)) from error
         if not difference <= TOLERANCE:  # no number is no proof either
             raise _RefusedError(f"its results differ from Keras by {difference:.1e}")
@@ -218,9 +235,10 @@ def _save_keras(model: Any, path: Path) -> None:
     """Keep the Keras model too where it can be saved, for fine-tuning and other runtimes."""
     try:
         model.save(path)
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a layer of the user's own that does not serialise
+    except Exception as error:
+        if isinstance(error, OSError):
+            raise
+        # a layer of the user's own that does not serialise
         progress.note(f"The Keras model itself cannot be saved: {first_line(error)}")
         path.unlink(missing_ok=True)
 
@@ -228,14 +246,26 @@ def _save_keras(model: Any, path: Path) -> None:
 def _compare(
     model: Any, inputs: tuple[ArraySpec, ...], run: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
 ) -> tuple[float, bool]:
-    """Run the same random arrays through Keras and a runtime, as one batch and alone."""
+    """Run the same random arrays through Keras and a runtime, as one batch and as every smaller one.
+
+    Returns:
+        The largest difference relative to the largest value, and whether the size of a batch changes no bit.
+
+    Raises:
+        PluginError: Keras itself gives what is no number.
+    """
     generator = np.random.default_rng(0)
     arrays = {spec.name: _random(spec, generator) for spec in inputs}
     expected = np.asarray(model(pack_inputs(model, arrays), training=False))
+    if not np.isfinite(expected).all():
+        raise PluginError(f"The network {model.name!r} gives what is no number (NaN or infinity) for random inputs.")
     received = run(arrays)
-    alone = run({name: array[:1] for name, array in arrays.items()})
+    invariant = all(
+        np.array_equal(run({name: array[:count] for name, array in arrays.items()}), received[:count])
+        for count in range(1, BATCH)
+    )
     largest = float(np.abs(expected).max()) or 1.0
-    return float(np.abs(received - expected).max()) / largest, bool(np.array_equal(alone, received[:1]))
+    return float(np.abs(received - expected).max()) / largest, invariant
 
 
 def _random(spec: ArraySpec, generator: np.random.Generator) -> NDArray[Any]:

@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.backbones import import_keras, pack_inputs, quiet
-
-FILE = "model.keras"
+from tlplug.features.compiled import KERAS_FILE
 
 
 def compile_model(model: Any, folder: Path) -> None:
     """Save a Keras model as ``model.keras``."""
-    model.save(folder / FILE)
+    model.save(folder / KERAS_FILE)
 
 
 def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
     """Load ``model.keras`` in safe mode; the result takes a dict of arrays ``[batch, ...]``."""
     keras = import_keras()
     with quiet():
-        model = keras.saving.load_model(folder / FILE, compile=False, safe_mode=True)
+        model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         import tensorflow as tf
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
 
