@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterable
@@ -41,8 +42,9 @@ def prune_cache(days: float) -> int:
     freed = clear_partial(cache_dir(), time.time() - _HOUR)
     for kind in ("compiled", "features"):
         for entry in _entries(kind):
-            if entry.stat().st_mtime < before:
-                freed += _remove(entry)
+            with contextlib.suppress(FileNotFoundError):  # another process removes it at this moment
+                if entry.stat().st_mtime < before:
+                    freed += _remove(entry)
     return freed
 
 

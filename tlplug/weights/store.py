@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ import filelock
 from tlplug.errors import UnknownNameError, UsageError, WeightsError
 from tlplug.registry import Entry
 from tlplug.specs import Weights
-from tlplug.storage import cache_dir, file_digest, read_json, replace_file, warn_cache, write_json
+from tlplug.storage import PARTIAL, cache_dir, file_digest, read_json, replace_file, warn_cache, write_json
 from tlplug.weights.sources import FETCH, NotReachedError, SourceError, mismatch, needs_network
 
 OFFLINE = "TLPLUG_OFFLINE"
@@ -70,7 +71,7 @@ class WeightsStore:
         weights = self.weights(entry, name)
         local = _local_file(weights)
         if local and (_only_files(weights) or not mismatch(local, weights)):
-            return StoredWeights(local, file_digest(local), f"file:{local}")
+            return StoredWeights(local, _digest_of_own(local), f"file:{local}")
         folder = self._folder(entry, name)
         try:
             record = read_json(folder / _RECORD)
@@ -100,6 +101,8 @@ class WeightsStore:
         """
         weights = self.weights(entry, name)
         stored = self.find(entry, name)
+        if stored and _local_file(weights) == stored.path and not mismatch(stored.path, weights):
+            return stored  # its digest has just been computed
         if stored and file_digest(stored.path) == stored.sha256 and not mismatch(stored.path, weights):
             return stored
         if _local_file(weights) and _only_files(weights):
@@ -146,10 +149,6 @@ class WeightsStore:
             raise WeightsError(f"{str(path)!r} cannot be kept in {self.folder}: {error.strerror or error}.") from error
         return self._record(folder, filename, _BY_HAND)
 
-    def remove(self, entry: Entry, name: str) -> None:
-        """Forget a weight set."""
-        shutil.rmtree(self._folder(entry, name), ignore_errors=True)
-
     def verify(self, entry: Entry, name: str) -> str | None:
         """Say what is wrong with a stored weight set; None when nothing is, or when it is not stored."""
         stored = self.find(entry, name)
@@ -169,7 +168,7 @@ class WeightsStore:
                 reasons.append(f"{source}: offline")
                 continue
             filename = Path(source.member or source.location).name
-            arriving = folder / f"{filename}.part"
+            arriving = folder / f".{filename}{PARTIAL}"
             try:
                 FETCH[source.kind](source, weights, arriving)
                 if reason := mismatch(arriving, weights, source):
@@ -184,7 +183,7 @@ class WeightsStore:
                 raise
             with replace_file(folder / filename) as temporary:
                 arriving.replace(temporary)
-            for rest in folder.glob("*.part*"):
+            for rest in folder.glob(f".*{PARTIAL}*"):
                 rest.unlink()
             return self._record(folder, filename, str(source))
         raise WeightsError(
@@ -201,6 +200,17 @@ class WeightsStore:
             {"file": filename, "sha256": digest, "size": path.stat().st_size, "source": source},
         )
         return StoredWeights(path, digest, source)
+
+
+def _digest_of_own(path: Path) -> str:
+    """The digest of a file where it lies, read again only when its size or time has changed."""
+    status = path.stat()
+    return _digest_at(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest_at(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - they name the state of the file
+    return file_digest(path)
 
 
 def _only_files(weights: Weights) -> bool:
