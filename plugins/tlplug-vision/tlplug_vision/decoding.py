@@ -115,8 +115,10 @@ def _from_file(file: BinaryIO, suffix: str, stack: contextlib.ExitStack) -> Imag
     except UnidentifiedImageError as error:
         if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and HEIF not in formats:
             raise ImageError("HEIC images need pillow-heif. Type: pip install pillow-heif") from error
-        valid = ", ".join((*FORMATS, *UNSIGNED_FORMATS.values(), HEIF))
-        raise ImageError(f"It is no image, or a damaged one. It starts with {start!r}. Valid: {valid}.") from error
+        raise ImageError(
+            f"It is no image, or a damaged one. It starts with {start.hex(' ')}. Valid: JPEG, PNG, WebP, GIF and what "
+            "else tlplug preprocesses image lists."
+        ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"The image is refused as a decompression bomb: {error}") from error
 
