@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from tlplug import hookspecs, specs
-from tlplug.cli.main import COMMANDS, tlplug
+from tlplug.cli.commands import COMMANDS, tlplug
 
 DOCS = Path(__file__).parent
 RECORDS = (

@@ -10,7 +10,7 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; Ctrl-C ends quietly while it is still being imported, too."""
     try:
-        from tlplug.cli.main import main as run
+        from tlplug.cli.commands import main as run
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     run(arguments)
