@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tlplug import progress
 from tlplug.plugins import Plugin
 from tlplug.registry import Entry, registry
 from tlplug.specs import Backbone
@@ -199,6 +200,20 @@ def server(monkeypatch):
 
 
 @pytest.fixture
+def notes():
+    """What is said meanwhile."""
+    said = []
+
+    class Notes(progress.Silent):
+        def note(self, text):
+            said.append(text)
+
+    progress.use(Notes())
+    yield said
+    progress.use(progress.Silent())
+
+
+@pytest.fixture
 def disk(tmp_path):
     """A disk of 256 KB; skipped where this user cannot mount one. ``disk(read_only=True)`` makes it read-only."""
     folder = tmp_path / "disk"
@@ -309,7 +324,7 @@ def backbone():
     return [Backbone(name="net", modality="dots", build=build, input_shape=(8,), weights={"fixed": weights})]
 '''
 DOTS = '''
-"""A modality of the tests' own: eight numbers in a file. Beyond DOTS_STOP examples it waits until DOTS_GO is there."""
+"""A modality of the tests' own: eight numbers in a file or text. Beyond DOTS_STOP of them it waits for DOTS_GO."""
 
 import itertools
 import os
@@ -325,9 +340,10 @@ CALLS = itertools.count(1)
 
 def make(options, files):
     def read(source):
-        if isinstance(source, Path):
+        text = source.read_text() if isinstance(source, Path) else source
+        if isinstance(text, str):
             try:
-                source = np.array([float(number) for number in source.read_text().split()], np.float32)
+                source = np.array([float(number) for number in text.split()], np.float32)
             except ValueError:
                 raise ValueError("these are no numbers") from None
         if source.shape != (8,):
@@ -464,7 +480,6 @@ class Result:
 @pytest.fixture
 def cli(capfd):
     """Run a command in this process, as typed after ``tlplug``."""
-    from tlplug import progress
     from tlplug.cli import main
 
     def run(*arguments):

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tokenize
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,27 @@ def test_modules_are_short_documented_and_no_utils(path):
     assert len(source.splitlines()) <= 310
     assert ast.get_docstring(ast.parse(source))
     assert path.stem not in {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_only_dependencies_are_imported_and_all_of_them():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stated = {re.match(r"[\w-]+", text)[0].replace("-", "_") for text in project["dependencies"]}
+    imported = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition(".")[0])
+    others = imported - set(sys.stdlib_module_names) - {"tlplug"}
+    assert others - stated == {"markupsafe"}  # which the results of jinja2 are made of
+    assert stated - others == {"pip"}  # run as a program
+
+
+def test_the_plugin_beside_has_the_licence_of_the_whole():
+    licences = [path.read_bytes() for path in (PACKAGE.parent / "LICENSE", *PACKAGE.parent.glob("plugins/*/LICENSE"))]
+    assert len(licences) == 1 + len(list(PACKAGE.parent.glob("plugins/*/pyproject.toml")))
+    assert len(set(licences)) == 1
 
 
 def test_no_pickle_and_no_unsafe_loading():

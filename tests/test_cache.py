@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from tlplug import cache as whole
 from tlplug.cache import KINDS, cache_usage, clear_cache, prune_cache
 from tlplug.cli.output import clean, print_json, print_table, size
 
@@ -90,6 +91,30 @@ def test_what_killed_processes_left_is_pruned_unless_it_is_young(filled):
     young = put(filled / "features" / "new" / ".z.arrow.1-b.partial", b"123")
     assert prune_cache(365) == 10
     assert [name for name in rest(filled) if "partial" in name] == [young.relative_to(filled).as_posix()]
+
+
+def test_what_another_process_removes_meanwhile_is_no_error(filled, monkeypatch):
+    listed = whole._entries
+
+    def gone(kind):
+        entries = listed(kind)
+        if kind == "features":
+            clear_cache(["features"])
+        return entries
+
+    monkeypatch.setattr(whole, "_entries", gone)
+    assert prune_cache(30) == 5
+    assert [path.name for path in (filled / "compiled").iterdir() if path.is_dir()] == ["new"]
+
+
+def test_what_is_half_fetched_is_pruned_unless_it_is_young(filled):
+    folder = filled / "weights" / "plugin" / "net" / "default"
+    put(folder / ".net.h5.partial", b"1234567", days=1)
+    put(folder / ".wheel-x1y2.partial" / "net.whl", b"123", days=1)
+    young = put(filled / "weights" / "plugin" / "net" / "other" / ".net.h5.partial", b"12345")
+    assert prune_cache(365) == 10
+    assert [name for name in rest(filled) if "partial" in name] == [young.relative_to(filled).as_posix()]
+    assert (folder / "net.h5").exists()
 
 
 def test_a_compiled_backbone_that_is_used_is_not_pruned(vectors, cache):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tlplug.cli.main import COMMANDS
+from tlplug.cli.commands import COMMANDS
 from tlplug.registry import PLURALS
 
 MAIN = "from tlplug.cli import main; main()"
@@ -51,6 +51,19 @@ def test_the_help_lists_every_command(cli):
     for name in COMMANDS:
         assert re.search(rf"^  {name} ", result.out, re.MULTILINE)
     assert set(PLURALS.values()) < set(COMMANDS)
+
+
+def test_the_entry_point_serves_more_than_once(python):
+    process = python(
+        """
+        import contextlib, tlplug.cli
+        for _ in range(2):
+            with contextlib.suppress(SystemExit):
+                tlplug.cli.main(["--version"])
+        """
+    )
+    output, errors = process.communicate(timeout=30)
+    assert (errors, len(output.splitlines())) == ("", 2)
 
 
 def test_the_version_is_that_of_the_distribution(cli):
@@ -119,6 +132,30 @@ def test_plugins_can_be_switched_off_and_a_switch_for_nothing_is_told(cli, site,
     names = {row["name"] for row in cli("backbones", "--json").json}
     assert "two" in names
     assert "one" not in names
+
+
+RIVAL = """
+from tlplug import Runtime, hookimpl
+
+def compile(model, folder):
+    raise RuntimeError("no such chip")
+
+@hookimpl
+def runtime():
+    return [Runtime(name="rival", priority=100, available=lambda: True, compile=compile, open=compile)]
+"""
+
+
+def test_debugging_shows_why_a_runtime_refused_a_network(python, dots, tmp_path):
+    rival = tmp_path / "rival.py"
+    rival.write_text(RIVAL)
+    command = ["train", dots.write(tmp_path / "data"), "--out", tmp_path / "run", "--debug", "--plugin", rival]
+    process = python(MAIN, *command, *dots.plugins)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "net cannot run on rival: RuntimeError: no such chip\n" in errors
+    assert "tlplug.features.compilation: rival refused net\nTraceback (most recent call last):\n" in errors
+    assert f'File "{rival}", line 5, in compile' in errors
 
 
 def test_a_plugin_file_may_be_given_to_every_command(cli, dots):

@@ -70,16 +70,34 @@ def test_csv_and_the_table_say_the_same(predict, files):
     shown = predict(files).out.splitlines()
     assert shown[0].split() == ["source", "label", "probability"]
     assert len(rows) == len(answers) == len(shown) - 1 == 5
+    shares = [f"probability of {name}" for name in ("high", "low", "wide")]
+    assert list(rows[0]) == ["source", "label", "probability", *shares, "error"]
     for row, answer, line in zip(rows, answers, shown[1:], strict=True):
         assert row["source"] == answer["source"]
         assert answer["source"] in line
         assert row["label"] == answer.get("label", "")
         assert row["error"] == answer.get("error", "")
         if "error" in answer:
-            assert (row["probability"], answer["error"] in line) == ("", True)
+            assert ({row[name] for name in ("probability", *shares)}, answer["error"] in line) == ({""}, True)
         else:
             assert float(row["probability"]) == pytest.approx(answer["probability"], abs=1e-6)
+            received = [float(row[name]) for name in shares]
+            assert received == pytest.approx(list(answer["probabilities"].values()), abs=1e-6)
             assert f"{answer['probability']:.1%}" in line
+
+
+def test_two_forms_at_once_are_refused(predict, files):
+    result = predict(files, "--json", "--csv")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "Error: Both --json and --csv were given. Valid: one of them.\n"
+
+
+def test_a_text_that_no_file_is_called_is_predicted_as_a_text(predict):
+    long = " ".join(["0." + "0" * 700] * 8)
+    result = predict("0 0 0 0 0 0 0 0", long, "--json")
+    assert (result.code, result.err) == (0, "")
+    short, answer = result.json
+    assert answer == {**short, "source": long}
 
 
 def test_the_exit_code_is_one_when_nothing_could_be_predicted(predict, files):
@@ -88,7 +106,7 @@ def test_the_exit_code_is_one_when_nothing_could_be_predicted(predict, files):
         result = predict(files / "low" / "0001.dots", files / "gone.dots", *form)
         assert result.code == 1
         assert "Traceback" not in result.err
-    answers = predict(files / "low" / "0001.dots", files / "gone.dots", files / "no*match", "--json").json
+    answers = predict(files / "low" / "0001.dots", files / "gone.dots", files / "no*match.dots", "--json").json
     assert [list(item) for item in answers] == [["source", "error"]] * 3
     assert "No such file" in answers[1]["error"]
     assert "No such file" in answers[2]["error"]
@@ -160,8 +178,8 @@ def test_another_state_of_the_plugin_file_is_said(cli, dots, dots_run, files, tm
     result = cli("predict", dots_run, files, "--plugin", changed, "--json")
     assert result.code == 0
     assert len(result.json) == 5
-    assert len(result.lines) == 1
-    assert "dots.py" in result.err
+    (line,) = result.lines
+    assert line.startswith("Warning: dots.py is not as it was in training, so answers may differ (sha256 ")
 
 
 @pytest.mark.parametrize("name", ["model/model.json", "model/head.npz", "model/backbone/model.tflite"])
@@ -170,17 +188,22 @@ def test_a_damaged_run_is_one_line(cli, dots, dots_run, files, tmp_path, name):
     (run / name).write_bytes(b"damaged")
     for command in ("predict", "evaluate"):
         result = cli(command, run, files, "--plugin", dots.dots)
-        assert (result.code, result.out, len(result.lines)) == (2, "", 1)
+        assert (result.code, result.out, len(result.lines)) == (1, "", 1)
         assert f"{name.removeprefix('model/')} is damaged" in result.err
 
 
-def test_a_run_whose_figures_are_damaged_is_one_clear_line(cli, dots, dots_run, files, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [("metrics.json", "{", "its metrics.json cannot be read. Train again."), ("run.json", "[]", "its run.json is ")],
+)
+def test_a_run_whose_own_files_are_damaged_is_one_clear_line(
+    cli, dots, dots_run, files, tmp_path, name, content, reason
+):
     run = shutil.copytree(dots_run, tmp_path / "run")
-    (run / "metrics.json").write_text("{")
+    (run / name).write_text(content)
     result = cli("predict", run, files, "--plugin", dots.dots)
-    assert len(result.lines) == 1
-    assert "Unexpected" not in result.err
-    assert "metrics.json" in result.err
+    assert (result.code, result.out, len(result.lines)) == (1, "", 1)
+    assert f"Error: The run '{run}' is damaged: {reason}" in result.err
 
 
 def test_evaluating_gives_figures_a_class_and_the_stable_keys(evaluate, dots, dots_run, tmp_path):
@@ -194,7 +217,16 @@ def test_evaluating_gives_figures_a_class_and_the_stable_keys(evaluate, dots, do
     out = evaluate(data).out
     assert "on 42 examples" in out
     assert f"{100 * result.json['metrics']['test']['accuracy']:.1f}%" in out
-    assert [line.split()[0] for line in out.splitlines()[-3:]] == ["high", "low", "wide"]
+    per_class = result.json["metrics"]["test"]["per_class"]
+    assert [line.split() for line in out.splitlines()[-3:]] == [
+        [name, str(row["examples"]), *(f"{100 * row[figure]:.1f}%" for figure in ("precision", "recall", "f1"))]
+        for name, row in per_class.items()
+    ]
+    assert list(per_class) == ["high", "low", "wide"]
+
+
+def test_one_example_is_said_in_the_singular(evaluate, dots, tmp_path):
+    assert "on 1 example " in evaluate(dots.write(tmp_path / "other", {"high": 1}, seed=4)).out
 
 
 def test_evaluating_writes_every_answer_where_asked(evaluate, dots, tmp_path):

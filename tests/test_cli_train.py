@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -87,6 +89,21 @@ def test_the_figures_are_figures_and_nothing_else(train, tmp_path):
     assert set(figures) == {"test", "cross_validation", "random_weights"}
     assert numbers_only(figures)
     assert set(figures["test"]) == set(figures["random_weights"])
+
+
+def test_what_settings_were_chosen_on_has_its_own_name_where_there_is_a_validation_part(cli, dots, tmp_path):
+    for seed, part in enumerate(("train", "val", "test")):
+        dots.write(tmp_path / "parts" / part, {"high": 12, "low": 12}, seed=seed, noise=1.2)
+    result = cli("train", tmp_path / "parts", "--out", tmp_path / "run", *dots.plugins)
+    assert (result.code, result.err) == (0, "")
+    figures = metrics(tmp_path / "run")
+    assert set(figures) == {"test", "validation"}
+    share = f"{100 * figures['validation']['accuracy']:.1f}%"
+    assert re.search(rf"^validation part +{re.escape(share)} +what settings were chosen on$", result.out, re.MULTILINE)
+    assert "cross-validation" not in result.out
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert f"<b>{share}</b>validation part" in page
+    assert "cross-validation" not in page
 
 
 def test_the_report_has_every_figure_and_loads_nothing(train, tmp_path):
@@ -278,6 +295,27 @@ def test_what_is_odd_in_the_data_is_said(cli, dots, tmp_path):
     (data / "low" / "copy.dots").write_text((data / "high" / "0000.dots").read_text())
     result = cli("train", data, "--out", tmp_path / "a run", *dots.plugins)
     assert result.code == 0, result.err
-    assert "1 files that lie directly in" in result.err
-    assert "the same content has two labels" in result.err
+    pair = f"'{data / 'high' / '0000.dots'}' and '{data / 'low' / 'copy.dots'}'"
+    assert result.lines == [
+        f"In no class folder, so left out: 1 file directly in '{data}'.",
+        f"Warning: The same content has two labels: {pair}.",
+    ]
     assert f"tlplug predict '{tmp_path / 'a run'}' FILE..." in result.out
+
+
+def test_one_of_a_thing_is_said_in_the_singular(cli, dots, tmp_path):
+    dots.write(tmp_path / "data" / "train", {"high": 3, "low": 3})
+    dots.write(tmp_path / "data" / "test", {"high": 1}, seed=1)
+    out = cli("train", tmp_path / "data", "--out", tmp_path / "run", *dots.plugins).out
+    assert "on 1 held-out example " in out
+    assert out.startswith("7 dots examples, 2 classes: 6 train, 1 test\n")
+
+
+def test_the_commands_in_the_card_can_be_copied(cli, dots, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "my run's $HOME"
+    assert cli("train", dots.write(tmp_path / "data"), "--out", name, *dots.plugins).code == 0
+    card = (tmp_path / name / "README.md").read_text(encoding="utf-8")
+    (shell,) = re.findall(r"^    (tlplug predict .*) FILE\.\.\.$", card, re.MULTILINE)
+    (literal,) = re.findall(r"^    model = tlplug\.load\((.*)\)$", card, re.MULTILINE)
+    assert (shlex.split(shell)[2:], ast.literal_eval(literal)) == ([name], name)

@@ -64,14 +64,45 @@ def test_folders_with_the_names_of_splits_are_splits(tmp_path, folder, split):
     }
 
 
-def test_a_class_called_test_among_other_classes_is_a_class(tmp_path):
-    tree(tmp_path, "test/1.vec", "train/2.vec", "cat/3.vec")
-    assert found(tmp_path) == [("cat/3.vec", "cat", None), ("test/1.vec", "test", None), ("train/2.vec", "train", None)]
+@pytest.mark.parametrize("name", ["train", "test", "Val"])
+def test_one_class_called_as_a_split_is_among_other_classes_a_class(tmp_path, name):
+    tree(tmp_path, f"{name}/deep/1.vec", "cat/2.vec", "dog/3.vec")
+    assert set(found(tmp_path)) == {
+        (f"{name}/deep/1.vec", name, None),
+        ("cat/2.vec", "cat", None),
+        ("dog/3.vec", "dog", None),
+    }
 
 
-def test_without_a_training_folder_the_names_are_classes(tmp_path):
-    tree(tmp_path, "test/1.vec", "validation/2.vec")
-    assert labels(tmp_path) == ["test", "validation"]
+def test_folders_beside_those_of_splits_are_refused_and_named(tmp_path):
+    tree(tmp_path, "train/a/1.vec", "train/b/2.vec", "Test/a/3.vec", "extra/4.vec", "more/")
+    with pytest.raises(DataError) as error:
+        found(tmp_path)
+    assert str(error.value) == (
+        f"'{tmp_path}' has folders for splits (test, train) and others beside them: 'extra', 'more'. "
+        "Valid: only train, validation and test folders with the classes inside, or only class folders."
+    )
+
+
+@pytest.mark.parametrize(
+    ("folders", "received"),
+    [(["val", "test"], "test, val"), (["validation", "Valid"], "Valid, validation"), (["testing"], "testing")],
+)
+def test_splits_without_one_to_train_on_are_refused(tmp_path, folders, received):
+    tree(tmp_path, *(f"{folder}/{label}/1.vec" for folder in folders for label in "ab"))
+    with pytest.raises(DataError) as error:
+        found(tmp_path)
+    assert str(error.value) == (
+        f"'{tmp_path}' has no train folder. Received: {received}. Valid: train, validation and test folders with the "
+        "classes inside, or one folder per class."
+    )
+
+
+@pytest.mark.parametrize(("files", "said"), [(["1.vec"], "1 file"), (["1.vec", "b.txt", ".hidden"], "2 files")])
+def test_files_beside_the_class_folders_are_said(tmp_path, notes, files, said):
+    tree(tmp_path, "a/1.vec", *files)
+    assert labels(tmp_path) == ["a"]
+    assert notes == [f"In no class folder, so left out: {said} directly in '{tmp_path}'."]
 
 
 def test_inside_a_split_a_folder_called_test_is_a_class(tmp_path):
@@ -148,7 +179,7 @@ def test_endings_count_in_any_case_and_other_files_are_named(vectors, tmp_path):
         ([], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
         (
             ["1.vec"],
-            "No class folders in '{}', where 1 files lie directly. Valid: one subfolder per class, files in each.",
+            "No class folders in '{}'. Received: 1 file directly in it. Valid: one subfolder per class, files in each.",
         ),
         (["a/", "b/"], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
         (
@@ -201,9 +232,11 @@ SHOW = """
 import sys
 import tlplug
 from pathlib import Path
+from tlplug import progress
 from tlplug.errors import TlplugError
 from tlplug.registry import registry
 
+progress.use(progress.Lines())
 registry().load_file(Path(sys.argv[2]))
 try:
     data = tlplug.load_data(sys.argv[1])
@@ -214,7 +247,7 @@ except (TlplugError, OSError) as error:
 
 
 def load_as_a_plain_user(data, plugin):
-    """Load a folder without the rights of an administrator; what was printed."""
+    """Load a folder without the rights of an administrator; what was said, and then what was printed."""
     prefix = ()
     if os.geteuid() == 0:
         if not shutil.which("setpriv"):
@@ -224,7 +257,7 @@ def load_as_a_plain_user(data, plugin):
     command = [*prefix, sys.executable, "-c", SHOW, str(data), plugin.__file__]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return [*done.stderr.splitlines(), *done.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -247,10 +280,14 @@ def test_a_file_without_permission_is_left_out_with_its_reason(vectors, tmp_path
     assert load_as_a_plain_user(data, vectors) == ["4", "2.vec: cannot be read: Permission denied"]
 
 
-def test_a_folder_without_permission_is_not_passed_over_in_silence(vectors, tmp_path, locked):
-    data = tree(tmp_path / "data", "a/1.vec", "a/2.vec", "b/4.vec", "b/5.vec", "c/6.vec", "c/7.vec")
-    locked(data / "c")
-    assert any("Permission denied" in line for line in load_as_a_plain_user(data, vectors))
+@pytest.mark.parametrize("name", ["c", "b/deep"])
+def test_a_folder_without_permission_is_said_and_left_out(vectors, tmp_path, locked, name):
+    data = tree(tmp_path / "data", "a/1.vec", "a/2.vec", "b/4.vec", "b/5.vec", f"{name}/6.vec", f"{name}/7.vec")
+    locked(data / name)
+    assert load_as_a_plain_user(data, vectors) == [
+        f"Left out, because it cannot be read: '{data / name}' (Permission denied).",
+        "4",
+    ]
 
 
 def test_a_data_folder_without_permission_is_one_line(vectors, tmp_path, locked):

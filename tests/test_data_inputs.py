@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlplug.data import find_inputs, prevailing_modality, read_sources
+from tlplug.data import find_inputs, load_data, prevailing_modality, read_sources
 from tlplug.errors import DataError, UsageError
 
 ENDINGS = [".vec", ".num"]
@@ -34,8 +34,9 @@ def test_a_folder_means_the_files_of_the_modality_below_it(folder):
     assert names(find_inputs([folder], ENDINGS)) == ["a.NUM", "b.vec", "x[1].vec", "d.vec"]
 
 
-def test_a_pattern_means_the_files_that_match(folder):
-    assert names(find_inputs([str(folder / "*")], ENDINGS)) == ["a.NUM", "b.vec", "c.txt", "x[1].vec"]
+def test_a_pattern_means_the_files_that_match_and_those_below_folders_that_do(folder):
+    assert names(find_inputs([str(folder / "*")], ENDINGS)) == ["a.NUM", "b.vec", "c.txt", "d.vec", "x[1].vec"]
+    assert names(find_inputs([str(folder / "d*")], ENDINGS)) == ["d.vec"]
     assert names(find_inputs([str(folder / "[bc].*")], ENDINGS)) == ["b.vec", "c.txt"]
     assert names(find_inputs([str(folder / "**" / "?.vec")], ENDINGS)) == ["b.vec", "d.vec"]
 
@@ -44,9 +45,32 @@ def test_a_file_whose_name_looks_like_a_pattern_is_itself(folder):
     assert names(find_inputs([str(folder / "x[1].vec")], ENDINGS)) == ["x[1].vec"]
 
 
-@pytest.mark.parametrize("name", ["missing.vec", "no*thing", "[", "missing/b.vec"])
-def test_what_is_not_there_is_kept_to_be_reported(folder, name):
+@pytest.mark.parametrize("name", ["missing.vec", "no*thing.NUM", "[.vec", "missing/b.vec"])
+def test_a_file_that_is_not_there_is_kept_to_be_missed(folder, name):
     assert find_inputs([str(folder / name)], ENDINGS) == [folder / name]
+    assert find_inputs([folder / "no ending"], ENDINGS) == [folder / "no ending"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a sentence",
+        "really?",
+        "[",
+        "a" * 5000,
+        "why? " * 1000,
+        "a/b? " * 1000,
+        "a\0b",
+        "a\0b?",
+        "a\0/b?",
+        "\udcff*",
+    ],
+    ids=lambda text: ascii(text[:8]),
+)
+def test_any_other_text_is_a_source_as_it_is(folder, monkeypatch, text):
+    monkeypatch.chdir(folder)
+    assert find_inputs([text, folder / "b.vec"], ENDINGS) == [text, folder / "b.vec"]
 
 
 def test_each_file_comes_once_in_the_order_given(folder):
@@ -134,9 +158,15 @@ def test_files_that_no_plugin_reads_are_an_error_with_their_endings(vectors, tmp
         prevailing_modality(tmp_path / "missing")
 
 
-def test_without_any_plugin_the_error_says_what_to_install(monkeypatch, tmp_path):
+def test_without_any_plugin_the_error_says_where_to_find_one(monkeypatch, tmp_path):
     monkeypatch.setenv("TLPLUG_PLUGINS", "builtin")
     (tmp_path / "a.png").write_text("1")
+    valid = "Valid: none before a plugin is installed, see the README (tlplug plugins list shows what is)."
     with pytest.raises(DataError) as error:
         prevailing_modality(Path(tmp_path))
-    assert str(error.value) == "No installed plugin reads any data. Type: pip install tlplug-vision (photos)."
+    assert str(error.value) == f"No installed plugin reads any data. {valid}"
+    for modality, message in (("photo", "Unknown modality 'photo'."), (None, "Sources that are no files need a")):
+        with pytest.raises(UsageError) as error:
+            load_data([b"a"], ["x"], modality=modality)
+        assert str(error.value).startswith(message)
+        assert str(error.value).endswith(valid)

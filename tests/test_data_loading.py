@@ -10,7 +10,7 @@ import pytest
 
 import tlplug
 from tlplug.data import Dataset, align_labels, content_digests, load_data, load_examples, source_name
-from tlplug.errors import DataError, OptionError, UnknownNameError, UsageError
+from tlplug.errors import DataError, OptionError, TlplugWarning, UnknownNameError, UsageError
 
 LEAK = "the same content is in a part that is held out"
 
@@ -74,11 +74,22 @@ def test_one_content_under_two_labels_is_on_one_side(folder):
     files = numbered("a", "b", count=8) | {"a/shared.vec": "shared", "b/shared.vec": "shared"}
     sides = set()
     for seed in range(20):
-        data = load_data(folder(files), seed=seed)
+        with pytest.warns(TlplugWarning, match="has two labels"):
+            data = load_data(folder(files), seed=seed)
         parts = {data.splits[i] for i, source in enumerate(data.sources) if source.name == "shared.vec"}
         assert len(parts) == 1
         sides |= parts
     assert sides == {"train", "test"}
+
+
+def test_one_content_under_two_labels_is_a_warning_where_the_data_is_loaded(folder):
+    path = folder(numbered("a", "b") | {"a/one.vec": "shared", "a/two.vec": "shared", "b/one.vec": "shared"})
+    with pytest.warns(TlplugWarning) as caught:
+        load_data(path)
+    assert [str(warning.message) for warning in caught] == [
+        f"The same content has two labels: '{path / 'a' / 'one.vec'}' and '{path / 'b' / 'one.vec'}'."
+    ]
+    assert caught[0].filename == __file__
 
 
 def test_a_test_folder_is_the_held_out_part_and_validation_stays(folder):
@@ -116,7 +127,7 @@ def test_a_test_set_may_lack_classes_but_not_have_others(folder):
     more = folder({"a/1.vec": "x", "dog/1.vec": "y"}, "more")
     with pytest.raises(DataError) as error:
         load_data(train, test=more)
-    assert str(error.value) == f"'{more}' has classes that the training part lacks: dog. Valid: a, b, c."
+    assert str(error.value) == f"'{more}' has classes that were not trained on: dog. Valid: a, b, c."
 
 
 def test_of_a_test_set_with_parts_only_its_test_part_is_used(folder):
@@ -129,7 +140,8 @@ def test_leaks_are_left_out_of_training_with_the_reason(folder):
     files = numbered("train/a", "train/b", "val/a", "val/b", "test/a", "test/b", count=3)
     files |= {"train/a/leak.vec": "test/b 1", "train/b/seen.vec": "val/a 2", "val/a/leak.vec": "test/a 0"}
     path = folder(files)
-    data = load_data(path)
+    with pytest.warns(TlplugWarning, match="has two labels"):
+        data = load_data(path)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [6, 6, 6]
     assert {(item.source, item.reason) for item in data.skipped} == {
         (str(path / name), LEAK) for name in ("train/a/leak.vec", "train/b/seen.vec", "val/a/leak.vec")

@@ -66,6 +66,26 @@ def test_the_generated_pages_are_up_to_date():
         assert (DOCS / page).read_text(encoding="utf-8") == write().rstrip() + "\n", f"make docs: {page} is behind"
 
 
+@pytest.mark.parametrize("name", ["accuracy", "speed", "head", "memory"])
+def test_every_benchmark_has_a_table_of_what_was_measured(name):
+    page = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^<!-- {name} -->\n(.*?)^<!-- end -->$", page, re.MULTILINE | re.DOTALL)
+    header, line, *rows = [row for row in section.splitlines() if row.startswith("|")] or ["none", "none"]
+    assert (header, line) == ("| what | measured | target |", "|---|---|---|"), f"make bench: {name} is not measured"
+    assert rows
+    for row in rows:
+        what, measured, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        assert what
+        assert re.search(r"\d", measured), row
+    assert re.search(r"^Measured on .+\.$", section, re.MULTILINE)
+
+
+def test_every_section_of_the_page_of_benchmarks_is_one_that_is_measured():
+    page = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    assert re.findall(r"^<!-- (\w+) -->$", page, re.MULTILINE)[::2] == ["accuracy", "speed", "head", "memory"]
+    assert re.findall(r"^<!-- (\w+) -->$", page, re.MULTILINE)[1::2] == ["end"] * 4
+
+
 def test_the_pages_link_to_what_exists():
     for page in [DOCS.parent / "README.md", *DOCS.glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):

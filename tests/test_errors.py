@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -80,7 +81,14 @@ def test_an_empty_folder(refused, here, dots):
 def test_files_without_class_folders(refused, here, dots):
     spread(here, data=rows(4))
     line = refused(1, "train", "data", *dots.plugins)
-    assert "No class folders in 'data', where 4 files lie directly. Valid: one subfolder per class" in line
+    assert "No class folders in 'data'. Received: 4 files directly in it. Valid: one subfolder per class" in line
+
+
+def test_split_folders_with_others_beside_them(refused, here, dots):
+    for folder in ("train", "test", "rest"):
+        spread(here / "data" / folder, a=rows(2), b=rows(2, 9))
+    line = refused(1, "train", "data", *dots.plugins)
+    assert "'data' has folders for splits (test, train) and others beside them: 'rest'. Valid: " in line
 
 
 def test_one_class(refused, here, dots):
@@ -122,7 +130,7 @@ def test_a_folder_that_may_not_be_read(refused, here, dots):
     ("arguments", "message"),
     [
         (["--backbone", "nett"], "Unknown backbone 'nett'. Did you mean 'net'? (tlplug backbones lists all "),
-        (["--head", "linaer"], "Unknown head 'linaer'. Did you mean 'linear'? (tlplug heads lists all 3.)"),
+        (["--head", "linaer"], "Unknown head 'linaer'. Did you mean 'linear'? Valid: linear, mlp, prototype."),
         (["--strategy", "fine"], "Unknown strategy 'fine'. Valid: features."),
         (["--weights", "best"], "The backbone 'net' has no weights 'best'. Valid: fixed, random."),
         (["--runtime", "openvino"], "Unknown runtime 'openvino'."),
@@ -182,7 +190,9 @@ def test_a_run_folder_that_is_none(refused, here, command):
     assert "'data' is no run: it has no run.json" in refused(2, command, "data", "data")
     (here / "run").mkdir()
     (here / "run" / "run.json").write_text("{}")
-    assert "manifest.json is missing" in refused(2, command, "run", "data")
+    assert "manifest.json is missing" in refused(1, command, "run", "data")
+    (here / "run" / "run.json").write_text("[]")
+    assert "The run 'run' is damaged: its run.json is " in refused(1, command, "run", "data")
     (here / "other.partial").mkdir()
     assert "There is an unfinished one: 'other.partial'." in refused(2, command, "other", "data")
 
@@ -208,7 +218,7 @@ def backbone():
         ('Source(kind="url", location="http://127.0.0.1:9/w.bin")', ["--offline"], "w.bin: offline. Get the file"),
         ('Source(kind="url", location="http://127.0.0.1:9/w.bin")', [], "http://127.0.0.1:9/w.bin: "),
         ('Source(kind="file", location="w.bin")', [], "its sha256 is "),
-        ('Source(kind="file", location="gone.bin")', [], "gone.bin: no such file"),
+        ('Source(kind="file", location="gone.bin")', [], "gone.bin: it cannot be opened: No such file or directory."),
     ],
 )
 def test_weights_that_cannot_be_had(refused, here, dots, monkeypatch, source, arguments, message):
@@ -241,6 +251,15 @@ def test_weights_that_cannot_be_had(refused, here, dots, monkeypatch, source, ar
 def test_other_commands_say_what_is_wrong(refused, dots, arguments, code, message):
     plugins = dots.plugins if len(arguments) > 1 or arguments == ["train"] else []
     assert message in refused(code, *arguments, *plugins)
+
+
+def test_without_a_plugin_there_is_no_demo(refused, monkeypatch):
+    monkeypatch.setenv("TLPLUG_PLUGINS", "builtin")
+    line = refused(2, "demo")
+    assert line == (
+        "Error: No demo for the modality received: none. Valid: none before a plugin with one is installed, see the "
+        "README.\n"
+    )
 
 
 def test_the_traceback_is_shown_with_debug_only(cli, dots):
@@ -279,6 +298,26 @@ def test_an_interruption_is_one_line_and_its_own_exit_code(python, here, dots, m
     assert errors.startswith("Error: Interrupted.")
     assert not (here / "run").exists()
     assert (here / "run.partial").exists()
+
+
+CLICK = """
+import pathlib, time
+pathlib.Path("importing").touch()
+time.sleep(60)
+"""
+
+
+def test_an_interruption_before_all_is_imported_says_nothing(python, here):
+    (here / "click.py").write_text(CLICK)
+    process = python(f"import sys; sys.path.insert(0, {str(here)!r})\n{MAIN}", "heads")
+    deadline = time.monotonic() + 30
+    while not (here / "importing").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="closes descriptors by number")

@@ -165,6 +165,24 @@ def test_the_worst_mistakes_are_the_most_confident():
     assert evaluation.worst_mistakes(1) == [1]
 
 
+def test_the_most_frequent_confusions_come_first():
+    labels, answers = [0, 0, 0, 1, 1, 1, 2, 2, 2, 2], [0, 2, 2, 0, 0, 2, 1, 2, 2, 1]
+    data = Dataset(
+        sources=[str(number) for number in range(10)],
+        labels=np.array(labels),
+        classes=("a", "b", "c"),
+        digests=[bytes([number]) for number in range(10)],
+        splits=np.array(["test"] * 10),
+        modality="vector",
+    )
+    evaluation = Evaluation.of(data, np.eye(3, dtype="float32")[answers], {})
+    expected = [("a", "c", 2), ("b", "a", 2), ("c", "b", 2), ("b", "c", 1)]  # equal ones in the order of the classes
+    received = [tuple(row.values()) for row in evaluation.confusions()]
+    assert list(evaluation.confusions()[0]) == ["label", "prediction", "examples"]
+    assert received == expected
+    assert [tuple(row.values()) for row in evaluation.confusions(1)] == expected[:1]
+
+
 def test_the_answers_are_a_table(tmp_path):
     probabilities = np.array([[0.9, 0.1], [0.25, 0.75], [0.4, 0.6], [0.5, 0.5]], "float32")
     Evaluation.of(dataset(), probabilities, {}).write_csv(tmp_path / "predictions.csv")

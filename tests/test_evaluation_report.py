@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import html.parser
 import re
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -186,6 +188,45 @@ def test_without_mistakes_the_page_says_so():
     right = replace(whole.evaluation, probabilities=np.eye(3, dtype="float32")[whole.evaluation.data.labels])
     page = render_report(replace(whole, evaluation=right, metrics={"test": right.metrics}))
     assert "None: every held-out example was answered rightly." in page
+    assert "Most frequent confusions" not in page
+
+
+def test_the_most_frequent_confusions_are_a_table():
+    page = render_report(report(name="<b>"))
+    table = page[page.index("<h2>Most frequent confusions</h2>") : page.index("<h2>Confusion matrix</h2>")]
+    assert "<tr><td>&lt;b&gt;</td><td>dog</td><td>1</td></tr>" in table
+    assert "<tr><td>dog</td><td>&lt;b&gt;</td><td>1</td></tr>" in table
+    assert table.count("<tr><td>") == 2
+
+
+@pytest.mark.parametrize(("count", "shown"), [(50, True), (51, False)])
+def test_a_matrix_that_nobody_could_read_is_left_to_metrics_json(count, shown):
+    labels = np.arange(count)
+    data = Dataset(
+        sources=[str(label) for label in labels],
+        labels=labels,
+        classes=tuple(f"class {label:02}" for label in labels),
+        digests=[bytes([label]) for label in labels],
+        splits=np.array(["test"] * count),
+        modality="image",
+    )
+    evaluation = Evaluation.of(data, np.eye(count, dtype="float32")[(labels + 1) % count], {})
+    counts = dict.fromkeys(data.classes, 1)
+    page = render_report(
+        replace(report(), evaluation=evaluation, metrics={"test": evaluation.metrics}, train_counts=counts)
+    )
+    assert ("Confusion matrix" in page) is ('class="matrix"' in page) is shown
+    assert len(evaluation.metrics["confusion_matrix"]) == count
+    table = page[page.index("Most frequent confusions") : page.index("Worst mistakes")]
+    assert table.count("<td>class ") == 2 * 10
+
+
+def test_what_settings_were_chosen_on_is_called_what_it_was():
+    pages = {part: render_report(report(**{part: {"accuracy": 0.66}})) for part in ("cross_validation", "validation")}
+    assert "<b>66.0%</b>cross-validation" in pages["cross_validation"]
+    assert "<b>66.0%</b>validation part" in pages["validation"]
+    assert "validation part" not in pages["cross_validation"]
+    assert "cross-validation" not in pages["validation"]
 
 
 def test_what_was_left_out_is_listed_and_long_lists_end():
@@ -201,9 +242,31 @@ def test_the_card_says_how_to_use_the_run():
     card = render_card(report())
     assert card.startswith("# cat run\n\nA head on photos/1.png\n")
     assert "    tlplug predict runs/photos FILE...\n" in card
-    assert 'model = tlplug.load("runs/photos")' in card
+    assert "model = tlplug.load('runs/photos')" in card
     assert "- head: linear\n" in card
     assert "Classes: cat, dog, empty\n" in card
+
+
+@pytest.mark.parametrize(
+    "name", ["my runs", "it's", '"quoted"', "$HOME/`id`", "back\\slash", "<b>&amp;", "a_b*c~d", "-x"]
+)
+def test_the_commands_of_the_card_name_the_run_as_it_is(name):
+    card = render_card(replace(report(), run_name=name))
+    (shell,) = re.findall(r"^    tlplug predict (.*) FILE\.\.\.$", card, re.MULTILINE)
+    (literal,) = re.findall(r"^    model = tlplug\.load\((.*)\)$", card, re.MULTILINE)
+    assert (shlex.split(shell), ast.literal_eval(literal)) == ([name], name)
+
+
+def test_a_run_name_cannot_leave_its_block_of_code():
+    card = render_card(replace(report(), run_name="run\n\n# Not a heading\r\x1b[31m\u2028<b>"))
+    assert not re.search(r"^# Not a heading", card, re.MULTILINE)
+    assert all(letter.isprintable() for letter in card.replace("\n", ""))
+    assert not [line for line in card.splitlines() if "<b>" in line and not line.startswith("    ")]
+
+
+def test_what_markdown_takes_for_emphasis_is_escaped_in_the_card():
+    card = render_card(report(facts=[("back_bone", "net_v2 ~~gone~~")]))
+    assert "- back\\_bone: net\\_v2 \\~\\~gone\\~\\~\n" in card
 
 
 def test_a_share_is_written_with_one_decimal():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tlplug
-from tlplug import progress
 from tlplug.backbones import RANDOM, ArraySpec, build_backbone, import_keras, select_backbone
 from tlplug.errors import PluginError, UnknownNameError, UsageError
 from tlplug.features import CompiledBackbone, compile_backbone, compile_network
@@ -19,20 +20,6 @@ from tlplug.specs import Runtime
 from tlplug.storage import CacheWarning, write_manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
-
-
-@pytest.fixture
-def notes():
-    """What is said meanwhile."""
-    said = []
-
-    class Notes(progress.Silent):
-        def note(self, text):
-            said.append(text)
-
-    progress.use(Notes())
-    yield said
-    progress.use(progress.Silent())
 
 
 @pytest.fixture
@@ -59,11 +46,9 @@ def erf(x):
     return import_keras().ops.erf(x)
 
 
-def add_runtime(run, *, name="rival", priority=100, available=lambda: True):
-    """Register a runtime that answers with `run`, whatever the network."""
-    record = Runtime(
-        name=name, priority=priority, available=available, compile=lambda model, folder: None, open=lambda folder: run
-    )
+def add_runtime(run, *, available=lambda: True, compile=lambda model, folder: None):
+    """Register a runtime that is asked first and answers with `run`, whatever the network."""
+    record = Runtime(name="rival", priority=100, available=available, compile=compile, open=lambda folder: run)
     registry().add("runtime", record, Plugin("rivals", "rivals", "1"))
 
 
@@ -222,23 +207,61 @@ def test_a_runtime_with_other_results_than_keras_is_passed_over(network, notes, 
     assert note.startswith("own cannot run on rival: its results differ from Keras by ")
 
 
-def test_a_runtime_that_raises_is_passed_over(network, notes):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("no such chip\nand more"), "RuntimeError: no such chip"),
+        (OSError("no such chip"), "OSError: no such chip"),
+        (
+            OSError(errno.ENOENT, "No such file", "libchip.so"),
+            "FileNotFoundError: [Errno 2] No such file: 'libchip.so'",
+        ),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "ConnectionRefusedError: [Errno 111] refused"),
+    ],
+)
+def test_a_runtime_that_raises_is_passed_over(network, notes, cache, error, said):
     def run(arrays):
-        raise RuntimeError("no such chip\nand more")
+        raise error
 
     add_runtime(run)
     assert compile_backbone(network()).runtime == "litert"
-    assert notes == ["own cannot run on rival: RuntimeError: no such chip"]
+    assert notes == [f"own cannot run on rival: {said}"]
+    assert compile_backbone(network()).folder.parent == cache / "compiled"
+    assert len(notes) == 1  # it is not tried again
 
 
-def test_a_batch_is_filled_up_where_results_depend_on_its_size(network):
+def test_a_runtime_that_cannot_be_imported_is_passed_over(network, notes):
+    add_runtime(None, compile="never.imported:compile")
+    assert compile_backbone(network()).runtime == "litert"
+    (note,) = notes
+    assert note.startswith("own cannot run on rival: ")
+    assert "No module named 'never'" in note
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_network_whose_embeddings_are_no_numbers_is_an_error_that_blames_no_runtime(network, notes, value):
+    selection = network(lambda x: x * float(value))
+    for _ in range(2):
+        with pytest.raises(PluginError) as error:
+            compile_backbone(selection)
+        assert re.fullmatch(
+            r"The network '\S+' gives what is no number \(NaN or infinity\) for random inputs\.", str(error.value)
+        )
+    assert notes == []
+
+
+ODD = {"every size": lambda count: count, "all but one and the whole": lambda count: count == 7}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_batch_is_filled_up_where_results_depend_on_its_size(network, odd):
     selection = network()
     model, sizes = build_backbone(selection).model, []
 
     def run(arrays):
         count = len(arrays["values"])
         sizes.append(count)
-        return np.asarray(model(arrays["values"])) + np.float32(1e-6 * count)
+        return np.asarray(model(arrays["values"])) + np.float32(1e-6 * ODD[odd](count))
 
     add_runtime(run)
     compiled = compile_backbone(selection)
@@ -249,6 +272,19 @@ def test_a_batch_is_filled_up_where_results_depend_on_its_size(network):
     assert sizes == [16, 16]
     assert np.array_equal(few[2:3], one)
     assert few.shape == (5, 4)
+
+
+def test_every_size_of_a_batch_is_compared(network):
+    selection = network()
+    model, sizes = build_backbone(selection).model, []
+
+    def run(arrays):
+        sizes.append(len(arrays["values"]))
+        return np.concatenate([np.asarray(model(row[None])) for row in arrays["values"]])  # one by one
+
+    add_runtime(run)
+    assert compile_backbone(selection).invariant
+    assert set(sizes) == set(range(1, 17))
 
 
 def test_a_runtime_that_is_gone_is_said(network):

@@ -131,6 +131,25 @@ def test_a_head_of_ones_own_is_trained():
     assert fitted.predict(blobs()[0]).shape == (60, 3)
 
 
+def test_an_option_that_the_builder_does_not_take_and_training_does_not_either_is_an_error():
+    tlplug.register_head("own", options=[Option(name="width", type=int, default=4)])(dense())
+    with pytest.raises(PluginError, match=r"takes no width, which its record declares as an option\. Received: \(emb"):
+        fit(choose("own"), *blobs())
+
+
+def test_the_options_of_the_training_are_for_the_builder_where_it_asks_for_them():
+    numbers = {"epochs": 2, "learning_rate": 0.01, "batch_size": 16, "patience": 3}
+    seen = []
+
+    @tlplug.register_head("own", options=[Option(name=name, type=type(value)) for name, value in numbers.items()])
+    def own(embedding_size, outputs, epochs):
+        seen.append(epochs)
+        return dense()(embedding_size, outputs)
+
+    assert fit(choose("own", **numbers), *blobs()).chosen == {"epochs": 2}
+    assert seen == [2]
+
+
 def raising(embedding_size, outputs):
     raise RuntimeError("no layers\nleft")
 

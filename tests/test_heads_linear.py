@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from tlplug.backbones import import_keras
 from tlplug.data import assign_folds
 from tlplug.heads import linear
+from tlplug.heads.softmax import softmax
 
 NEVER = -1
 
@@ -196,8 +197,18 @@ def test_a_large_mean_does_not_matter(count, size):
 
 def test_scores_far_apart_do_not_overflow():
     with np.errstate(all="raise", under="ignore"):
-        probabilities = linear.softmax(np.array([[1e30, 0, -1e30], [-3e38, -3e38, -3e38]], "float32"))
+        probabilities = softmax(np.array([[1e30, 0, -1e30], [-3e38, -3e38, -3e38]], "float32"))
     assert np.allclose(probabilities, [[1, 0, 0], [1 / 3] * 3])
+    assert (probabilities.shape, probabilities.dtype) == ((2, 3), np.dtype("float32"))
+
+
+def test_a_fit_that_is_cut_off_is_said(notes, monkeypatch):
+    features, labels = blobs(60, 10)
+    fit(features, labels, penalty=1.0)
+    assert notes == []
+    monkeypatch.setattr(linear, "_STEPS", 2)
+    fit(features, labels, penalty=0.01)
+    assert notes == ["The linear head has not converged in 2 steps at the penalty 0.01."]
 
 
 def test_the_fit_is_the_same_each_time():

@@ -10,10 +10,12 @@ import pytest
 
 import tlplug
 from tlplug.errors import (
+    DamagedRunError,
     DataError,
     OptionError,
     PluginError,
     RunError,
+    TlplugWarning,
     UnknownNameError,
     UsageError,
 )
@@ -103,7 +105,7 @@ def test_labels_are_matched_by_name_and_not_by_position(loaded, dots, tmp_path):
 
 
 def test_an_unknown_class_is_named(loaded, dots, tmp_path):
-    with pytest.raises(DataError, match=r"classes that the training part lacks: other\. Valid: high, low, wide"):
+    with pytest.raises(DataError, match=r"classes that were not trained on: other\. Valid: high, low, wide"):
         loaded.evaluate(dots.write(tmp_path / "other", {"high": 2, "other": 2}))
 
 
@@ -182,11 +184,21 @@ def test_a_run_without_figures_is_one_clear_error(dots, dots_run, tmp_path):
     dots.load()
     shutil.copytree(dots_run, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()
-    with pytest.raises(RunError, match=r"metrics\.json"):
+    with pytest.raises(DamagedRunError, match=r"metrics\.json"):
         tlplug.load(tmp_path / "run")
     (tmp_path / "run" / "metrics.json").write_text('{"test"')
-    with pytest.raises(RunError, match=r"metrics\.json"):
+    with pytest.raises(DamagedRunError, match=r"metrics\.json"):
         tlplug.load(tmp_path / "run")
+
+
+def test_another_state_of_the_plugin_file_is_a_warning_where_the_run_is_loaded(dots, dots_run, tmp_path):
+    changed = tmp_path / "dots.py"
+    changed.write_text(dots.dots.read_text() + "\n# changed\n")
+    tlplug.load_plugin(changed)
+    with pytest.warns(TlplugWarning, match=r"^dots\.py is not as it was in training, so answers may differ") as caught:
+        model = tlplug.load(dots_run)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert model.predict(np.zeros((1, 8), np.float32))[0].error is None
 
 
 def test_loading_needs_the_preprocess_at_once(dots_run):

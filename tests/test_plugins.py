@@ -212,6 +212,17 @@ def test_a_switched_off_plugin_is_not_imported_but_listed(site, monkeypatch):
     assert host.unknown_switches == []
 
 
+def test_tlplugs_own_parts_can_be_switched_off_too(site, monkeypatch):
+    site.install_backbone("wanted", "mine")
+    monkeypatch.setenv("TLPLUG_DISABLE_PLUGINS", "builtin")
+    host = PluginHost()
+    plugin = plugin_of(host, "builtin")
+    assert (plugin.distribution, plugin.error) == ("tlplug", "switched off by TLPLUG_DISABLE_PLUGINS")
+    assert backbones(host, "wanted") == ["mine"]
+    assert "linear" not in {record.name for _, _, record in host.records}
+    assert host.unknown_switches == []
+
+
 @pytest.mark.parametrize(
     ("direct_url", "editable"),
     [

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tlplug
-from tlplug.errors import PluginError, RunError
+from tlplug.errors import DamagedRunError, PluginError, RunError
 from tlplug.predictor import FORMAT, Prediction, Predictor
 from tlplug.registry import registry
 from tlplug.storage import read_json, write_json, write_manifest
@@ -63,26 +63,29 @@ def test_a_damaged_file_is_named(folder, name, damage):
             content[: len(content) // 2] if damage == "truncated" else content[:-1] + bytes([content[-1] ^ 1])
         )
     word = "missing" if damage == "missing" else "damaged"
-    with pytest.raises(RunError, match=f"cannot be used: {name} is {word}. Train again, or restore the folder.$"):
+    with pytest.raises(
+        DamagedRunError, match=f"cannot be used: {name} is {word}. Train again, or restore the folder.$"
+    ):
         Predictor.load(folder)
 
 
 def test_a_missing_or_damaged_manifest_is_an_error(folder):
     (folder / "manifest.json").write_text('{"files": ')
-    with pytest.raises(RunError, match=r"manifest\.json is damaged"):
+    with pytest.raises(DamagedRunError, match=r"manifest\.json is damaged"):
         Predictor.load(folder)
     (folder / "manifest.json").unlink()
-    with pytest.raises(RunError, match=r"manifest\.json is missing"):
+    with pytest.raises(DamagedRunError, match=r"manifest\.json is missing"):
         Predictor.load(folder)
     shutil.rmtree(folder)
-    with pytest.raises(RunError, match=r"manifest\.json is missing"):
+    with pytest.raises(DamagedRunError, match=r"manifest\.json is missing"):
         Predictor.load(folder)
 
 
 def test_a_newer_format_says_what_to_upgrade(folder):
     edit(folder, format=FORMAT + 1)
-    with pytest.raises(RunError, match="made by a newer tlplug: pip install --upgrade tlplug"):
+    with pytest.raises(RunError, match="made by a newer tlplug: pip install --upgrade tlplug") as error:
         Predictor.load(folder)
+    assert not isinstance(error.value, DamagedRunError)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_a_newer_format_says_what_to_upgrade(folder):
 )
 def test_a_model_file_that_says_something_else_is_one_line(folder, values):
     edit(folder, **values)
-    with pytest.raises(RunError, match="cannot be read: ") as error:
+    with pytest.raises(DamagedRunError, match="cannot be read: ") as error:
         Predictor.load(folder)
     assert len(str(error.value).splitlines()) == 1
 
@@ -109,7 +112,7 @@ def test_a_head_of_pickled_objects_is_never_opened(folder, tmp_path):
 
     np.savez(folder / "head.npz", kernel=np.array([Harm()], dtype=object), bias=np.zeros(3))
     write_manifest(folder)
-    with pytest.raises(RunError, match=r"cannot be read: .*allow_pickle"):
+    with pytest.raises(DamagedRunError, match=r"cannot be read: .*allow_pickle"):
         Predictor.load(folder)
     assert not (tmp_path / "harm").exists()
 
@@ -152,6 +155,17 @@ def test_what_cannot_be_read_has_its_reason_and_the_others_their_answers(folder,
     assert predictions[5].error == "eight numbers are needed, there are 0"
     assert [prediction.error for prediction in (predictions[0], predictions[4])] == [None, None]
     assert predictions[0].label in {"high", "low", "wide"}
+
+
+def test_a_text_that_is_no_path_is_for_the_preprocess(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predictor, zeros = Predictor.load(folder), np.zeros(8, np.float32)
+    texts = [" ".join(["0"] * 8), " ".join(["0." + "0" * 700] * 8), "0 0 0 0 0 0 0 0\0", "really?", "gone.dots"]
+    short, long, no_text, question, gone = predictor.predict(texts)
+    assert short.label == long.label == predictor.predict([zeros])[0].label
+    assert [prediction.source for prediction in (short, long, no_text)] == texts[:3]
+    assert no_text.error == question.error == "these are no numbers"
+    assert "No such file" in gone.error
 
 
 def test_nothing_readable_gives_reasons_only(folder, tmp_path):

@@ -182,6 +182,16 @@ def test_two_files_of_one_name_do_not_share_an_identity(plugin_file):
     assert registry().get("backbone", "mine").identity == before
 
 
+@pytest.mark.parametrize(("source", "kind", "name"), [(DECORATED, "backbone", "mine"), (HOOKED, "head", "hooked")])
+def test_two_files_of_one_name_do_not_replace_what_the_other_gave(plugin_file, source, kind, name):
+    for folder in ("one", "two"):
+        registry().load_file(plugin_file(source, f"{folder}/plug.py"))
+    with pytest.raises(AmbiguousNameError, match=r"claimed by plug\.py and plug\.py"):
+        registry().get(kind, name)
+    files = [Path(entry.plugin.module.__file__) for entry in registry().entries(kind) if entry.name == name]
+    assert [file.parent.name for file in files] == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

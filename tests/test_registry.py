@@ -46,10 +46,21 @@ def test_a_name_gives_its_record_and_its_plugin(site):
     assert entry.qualified == "my-plugin/small_cnn"
 
 
-def test_a_misspelled_name_gets_the_nearest_one_and_the_command_that_lists_all():
+def test_a_misspelled_name_gets_the_nearest_one_and_all_where_they_are_few():
     with pytest.raises(UnknownNameError) as error:
         empty().get("head", "liner")
-    assert str(error.value) == "Unknown head 'liner'. Did you mean 'linear'? (tlplug heads lists all 3.)"
+    assert str(error.value) == "Unknown head 'liner'. Did you mean 'linear'? Valid: linear, mlp, prototype."
+
+
+def test_where_names_are_many_the_error_has_the_command_that_lists_them():
+    registry = empty()
+    for number in range(4, 9):
+        registry.add("head", head(f"own-{number}"), registry.owner("my.py"))
+    with pytest.raises(UnknownNameError, match=r" Valid: linear, mlp, own-4, own-5, own-6, own-7, own-8, prototype\.$"):
+        registry.get("head", "liner")
+    registry.add("head", head("own-9"), registry.owner("my.py"))
+    with pytest.raises(UnknownNameError, match=r" Did you mean 'linear'\? \(tlplug heads lists all 9\.\)$"):
+        registry.get("head", "liner")
 
 
 def test_no_name_is_suggested_where_none_is_near():

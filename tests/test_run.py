@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import time
 
+import filelock
 import numpy as np
 import pytest
 
 from tlplug import load_data, load_plugin, run
-from tlplug.errors import RunError
+from tlplug.errors import DamagedRunError, RunError
 
 WRITE = """
 import sys
@@ -118,6 +120,29 @@ def test_an_interruption_leaves_the_partial_run(tmp_path):
     assert names(tmp_path) == ["run", "run/new"]
 
 
+def test_a_link_in_a_stale_partial_run_is_not_followed(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("1")
+    stale = tmp_path / "run.partial"
+    (stale / "model").mkdir(parents=True)
+    for link, target in (("folder", mine), ("model/deep", mine), ("file", mine / "thesis.txt"), ("none", "nowhere")):
+        (stale / link).symlink_to(target)
+    with run.new_run(tmp_path / "run"):
+        pass
+    assert names(tmp_path) == ["mine", "mine/thesis.txt", "run"]
+
+
+def test_a_folder_that_a_failing_process_removes_meanwhile_is_busy(tmp_path, monkeypatch):
+    class Late(filelock.FileLock):
+        def _acquire(self):
+            shutil.rmtree(tmp_path / "run.partial")
+            super()._acquire()
+
+    monkeypatch.setattr(filelock, "FileLock", Late)
+    check_refused(tmp_path / "run", r"^Another process was writing .*run'\. Try again\.$")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_the_partial_run_and_the_next_one_starts_afresh(tmp_path, python, how):
     process = python(WRITE, tmp_path / "run", stdin=-1)
@@ -209,7 +234,7 @@ def test_a_read_only_disk_is_said(disk):
         (lambda path: path.mkdir(), "is no run: it has no run.json that can be read"),
         (lambda path: path.write_text("a file"), "is no run"),
         (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "is no run"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "its run.json is damaged"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "run' is damaged: its run.json is"),
         (lambda path: (path.mkdir(), (path / "run.json").write_bytes(b"\xff")), "is no run"),
     ],
 )
@@ -217,6 +242,17 @@ def test_a_folder_that_is_no_run_is_told(tmp_path, make, message):
     make(tmp_path / "run")
     with pytest.raises(RunError, match=message):
         run.read_info(tmp_path / "run")
+
+
+def test_a_damaged_run_is_told_from_what_is_none(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("[]")
+    with pytest.raises(DamagedRunError, match=r"is damaged: its run\.json is .*\. Train again, or restore it\.$"):
+        run.read_info(tmp_path / "run")
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(RunError) as error:
+        run.read_info(tmp_path / "run")
+    assert (type(error.value), error.value.exit_code) == (RunError, 2)
 
 
 def test_an_unfinished_run_is_told(tmp_path):

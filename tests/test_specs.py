@@ -24,9 +24,11 @@ from tlplug.specs import (
     Runtime,
     Source,
     Weights,
+    accepted_options,
     load_reference,
     parse_options,
 )
+from tlplug.storage import CacheWarning
 
 GOOD = {
     Backbone: {"name": "a", "modality": "image", "build": "m:f"},
@@ -304,14 +306,13 @@ def test_an_option_that_does_not_exist_is_named_with_those_that_do():
 
 def test_mistakes_of_the_user_leave_with_2_and_other_failures_with_1():
     tree = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    tree.remove(errors.TlplugWarning)
     assert all(issubclass(error, errors.TlplugError) for error in tree)
-    assert {error.__name__: error.exit_code for error in tree if not issubclass(error, errors.UsageError)} == {
-        "TlplugError": 1,
-        "DataError": 1,
-        "PluginError": 1,
-        "WeightsError": 1,
-    }
-    assert {error.exit_code for error in tree if issubclass(error, errors.UsageError)} == {2}
+    failures = {error.__name__ for error in tree if error.exit_code == 1}
+    assert failures == {"TlplugError", "DataError", "PluginError", "WeightsError", "DamagedRunError"}
+    mistakes = [error for error in tree if error.exit_code == 2]
+    assert len(mistakes) == len(tree) - len(failures)
+    assert all(issubclass(error, errors.UsageError) for error in mistakes)
 
 
 @pytest.mark.parametrize(
@@ -320,3 +321,50 @@ def test_mistakes_of_the_user_leave_with_2_and_other_failures_with_1():
 )
 def test_an_exception_is_said_in_one_line(error, line):
     assert errors.first_line(error) == line
+
+
+def test_a_warning_is_one_that_people_see():
+    assert issubclass(errors.TlplugWarning, UserWarning)
+    assert issubclass(CacheWarning, errors.TlplugWarning)
+
+
+def test_the_nearest_name_is_asked_for_and_none_that_is_far():
+    names = {"linear": 1, "mlp": 2}
+    assert errors.did_you_mean("liner", names) == " Did you mean 'linear'?"
+    assert errors.did_you_mean("prototype", names) == errors.did_you_mean("", []) == ""
+
+
+def test_a_number_of_things_is_said_as_people_do():
+    assert [errors.counted(count, "held-out example") for count in (0, 1, 1234)] == [
+        "0 held-out examples",
+        "1 held-out example",
+        "1,234 held-out examples",
+    ]
+
+
+def test_a_builder_gets_the_options_that_it_names():
+    options = {"units": 3, "rate": 0.1}
+    assert accepted_options(lambda weights=None, *, rate, units: None, options) == options
+    assert accepted_options(lambda weights=None, **given: None, options) == options
+    assert accepted_options(lambda weights=None, units=1: None, {}) == {}
+
+
+def test_a_declared_option_that_a_builder_does_not_take_is_an_error_of_the_plugin():
+    def build(weights=None, size=1):
+        pass
+
+    with pytest.raises(PluginError) as error:
+        accepted_options(build, {"units": 3, "rate": 0.1, "size": 2})
+    name = "test_a_declared_option_that_a_builder_does_not_take_is_an_error_of_the_plugin.<locals>.build"
+    assert str(error.value) == (
+        f"{name!r} takes no rate, units, which its record declares as an option. Received: (weights=None, size=1). "
+        "Valid: arguments of that name, or **options."
+    )
+
+
+def test_what_is_not_only_for_the_builder_it_need_not_take():
+    options = {"units": 3, "epochs": 9}
+    assert accepted_options(lambda units: None, options, spare=["epochs", "rate"]) == {"units": 3}
+    assert accepted_options(lambda units, epochs: None, options, spare=["epochs"]) == options
+    with pytest.raises(PluginError, match="takes no units, which its record declares"):
+        accepted_options(lambda epochs: None, options, spare=["epochs"])

@@ -18,6 +18,7 @@ from tlplug.storage import (
     clear_partial,
     file_digest,
     folder_size,
+    is_disk_trouble,
     manifest_problem,
     new_folder,
     read_json,
@@ -353,6 +354,18 @@ def test_a_warning_says_what_could_not_be_done_and_goes_on():
     error = OSError(errno.ENOSPC, "No space left on device")
     with pytest.warns(CacheWarning, match=r"^Cannot keep it: No space left on device\. Going on without the cache\.$"):
         warn_cache("Cannot keep it", error)
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EISDIR"])
+def test_what_keeps_files_from_being_written_is_trouble_of_the_disk(name):
+    assert is_disk_trouble(OSError(getattr(errno, name), "not written"))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no number"), OSError(errno.ENOENT, "gone"), ConnectionResetError(errno.ECONNRESET, "reset")]
+)
+def test_what_else_an_operating_system_says_is_not(error):
+    assert not is_disk_trouble(error)
 
 
 def test_one_reason_warns_once():

@@ -11,7 +11,7 @@ import pytest
 import tlplug
 from tlplug.backbones import select_backbone
 from tlplug.data import TEST, VALIDATION
-from tlplug.errors import DataError, UnknownNameError
+from tlplug.errors import DataError, TlplugWarning, UnknownNameError
 from tlplug.heads import HeadChoice
 from tlplug.registry import registry
 from tlplug.specs import parse_options
@@ -87,12 +87,6 @@ def test_another_seed_is_another_split_and_costs_no_features(folder):
     assert (one.computed, two.computed) == (75, 0)
 
 
-def test_features_that_are_not_to_be_kept_are_computed_each_time(folder, cache):
-    data = tlplug.load_data(folder)
-    assert [fit(data, keep_features=False).computed for _ in range(2)] == [75, 75]
-    assert not (cache / "features").exists()
-
-
 def test_penalties_are_chosen_on_the_validation_part_where_there_is_one(dots, tmp_path):
     dots.load()
     for seed, part in enumerate(("train", "validation", "test")):
@@ -104,10 +98,10 @@ def test_penalties_are_chosen_on_the_validation_part_where_there_is_one(dots, tm
     flipped[chosen] = 1 - flipped[chosen]
     assert len(chosen) == 24
     other = fit(replace(data, labels=flipped))
-    assert training.metrics["cross_validation"]["accuracy"] != other.metrics["cross_validation"]["accuracy"]
-    assert training.metrics["cross_validation"]["accuracy"] * 24 == pytest.approx(
-        round(training.metrics["cross_validation"]["accuracy"] * 24)
-    )
+    accuracy = training.metrics["validation"]["accuracy"]
+    assert accuracy != other.metrics["validation"]["accuracy"]
+    assert accuracy * 24 == pytest.approx(round(accuracy * 24))
+    assert set(training.metrics) == {"test", "validation"}
 
 
 def test_random_weights_are_measured_on_the_same_split(folder):
@@ -151,6 +145,23 @@ def test_a_class_of_which_nothing_can_be_read_stops_the_run(folder):
     spoil(folder, 20, "wide/*")
     with pytest.raises(DataError, match="No training example of the class 'wide' can be read: these are no numbers"):
         fit(tlplug.load_data(folder), max_unreadable=0.9)
+
+
+def test_a_class_of_which_no_held_out_example_can_be_read_is_a_warning(dots, tmp_path):
+    dots.load()
+    dots.write(tmp_path / "data" / "train", {"high": 12, "low": 12, "wide": 12})
+    dots.write(tmp_path / "data" / "test", {"high": 4, "low": 2}, seed=1)
+    spoil(tmp_path / "data", 2, "test/low/*")
+    with pytest.warns(TlplugWarning) as caught:
+        training = fit(tlplug.load_data(tmp_path / "data"))
+    assert [str(warning.message) for warning in caught] == [
+        "No held-out example of the class 'low' can be read, so no figure counts it."
+    ]
+    assert {name: row["examples"] for name, row in training.metrics["test"]["per_class"].items()} == {
+        "high": 4,
+        "low": 0,
+        "wide": 0,
+    }
 
 
 def test_a_test_part_of_which_nothing_can_be_read_stops_the_run(dots, tmp_path):

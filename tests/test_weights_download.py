@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import http.client
+import os
 import random
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -13,6 +16,7 @@ import warnings
 
 import pytest
 
+from tlplug.cache import prune_cache
 from tlplug.errors import WeightsError
 from tlplug.specs import Source, Weights
 from tlplug.storage import read_json, write_json
@@ -39,7 +43,7 @@ print(WeightsStore().get(Entry("backbone", record, Plugin("some-plugin", "some-p
 def target(tmp_path):
     folder = tmp_path / "arriving"
     folder.mkdir()
-    return folder / "net.h5.part"
+    return folder / ".net.h5.partial"
 
 
 def url(location, **fields):
@@ -61,7 +65,7 @@ def started(target, url, *, size, validator):
 def test_a_file_arrives_whole_and_nothing_else_is_left(server, target, body, length):
     download(server.put("/net.h5", body, length=length), target)
     assert target.read_bytes() == body
-    assert left(target) == ["net.h5.part"]
+    assert left(target) == [target.name]
     assert server.requests == [("/net.h5", None, None)]
 
 
@@ -74,7 +78,7 @@ def test_a_broken_connection_is_resumed_where_it_broke(server, target):
         ("/net.h5", "bytes=300000-", '"first"'),
         ("/net.h5", "bytes=300010-", '"first"'),
     ]
-    assert left(target) == ["net.h5.part"]
+    assert left(target) == [target.name]
 
 
 def test_the_date_of_the_file_serves_where_there_is_no_strong_tag(server, target):
@@ -122,7 +126,7 @@ def test_a_start_that_is_all_of_the_file_gives_the_file(server, target):
     started(target, url, size=len(BODY), validator='"first"')
     download(url, target, pause=0)
     assert target.read_bytes() == BODY
-    assert left(target) == ["net.h5.part"]
+    assert left(target) == [target.name]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
@@ -168,6 +172,22 @@ def test_a_server_error_on_the_way_does_not_cost_what_has_arrived(server, target
     assert server.requests[-1] == ("/net.h5", "bytes=300000-", '"first"')
 
 
+def test_a_tls_error_on_the_way_is_tried_again(server, target, monkeypatch):
+    read, errors = http.client.HTTPResponse.read, [ssl.SSLError(1, "record layer failure")]
+
+    def broken(self, amount=None):
+        if target.exists() and target.stat().st_size and errors:
+            raise errors.pop()
+        return read(self, amount)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
+    url = server.put("/net.h5", BODY)
+    download(url, target, pause=0)
+    assert target.read_bytes() == BODY
+    assert errors == []
+    assert len(server.requests) == 2
+
+
 def test_a_server_that_does_not_recover_is_given_up_with_growing_pauses(server, target, monkeypatch):
     pauses = []
     monkeypatch.setattr(time, "sleep", pauses.append)
@@ -184,7 +204,7 @@ def test_a_connection_that_breaks_without_coming_further_is_given_up(server, tar
     with pytest.raises(ConnectionError, match=r"the connection ended after 300,000 of 700,000 bytes"):
         download(url, target, pause=0)
     assert target.read_bytes() == BODY[:300_000]
-    assert read_json(target.with_name("net.h5.part.json")) == {"url": url, "validator": '"first"'}
+    assert read_json(target.with_name(".net.h5.partial.json")) == {"url": url, "validator": '"first"'}
 
 
 def test_a_connection_that_comes_further_each_time_is_not_given_up(server, target):
@@ -257,7 +277,7 @@ def test_what_a_killed_process_has_fetched_is_gone_on_with(cache, server, python
     location = server.put("/net.h5", BODY, gate=gate, hold=400_000)
     process = python(GET, location)
     folder = cache / "weights" / "some-plugin" / "net" / "default"
-    part = folder / "net.h5.part"
+    part = folder / ".net.h5.partial"
     deadline = time.monotonic() + 20
     while not (part.exists() and part.stat().st_size):
         assert time.monotonic() < deadline
@@ -281,6 +301,22 @@ def test_what_a_broken_connection_has_brought_is_kept_for_the_next_time(cache, s
         WeightsStore().get(entry, "default")
     assert WeightsStore().get(entry, "default").sha256 == SHA256
     assert server.requests[-1] == ("/net.h5", "bytes=400000-", '"first"')
+
+
+def test_a_start_that_nobody_goes_on_with_is_pruned(cache, server, entry_of, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    entry = entry_of(url(server.put("/net.h5", BODY, breaks=[400_000] + [0] * 9)))
+    with pytest.raises(WeightsError, match="the connection ended"):
+        WeightsStore().get(entry, "default")
+    folder = cache / "weights" / "some-plugin" / "net" / "default"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {".net.h5.partial", ".net.h5.partial.json"}
+    prune_cache(0)
+    assert {path.name for path in folder.iterdir()} == names  # the next attempt may still go on with it
+    for name in names:
+        os.utime(folder / name, (0, 0))
+    assert prune_cache(365) >= 400_000
+    assert list(folder.iterdir()) == []
 
 
 def test_a_source_that_broke_off_leaves_nothing_once_another_has_answered(cache, server, entry_of, monkeypatch):

