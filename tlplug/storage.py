@@ -38,6 +38,20 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def content_digest(path: Path) -> str:
+    """Return the sha256 of a file, or of the sorted lines ``<sha256>  <relative path>`` of a folder's files, in hex."""
+    if not path.is_dir():
+        return file_digest(path)
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    lines = "".join(f"{file_digest(file)}  {name}\n" for name, file in files)
+    return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file, or in all files of a folder."""
+    return folder_size(path) if path.is_dir() else path.stat().st_size
+
+
 def folder_size(folder: Path) -> int:
     """Bytes in all files below a folder; 0 when there is none."""
     total = 0
@@ -68,6 +82,17 @@ def replace_file(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def replace_folder(temporary: Path, path: Path) -> None:
+    """Give a finished folder the name `path`, in place of what has it; a killed process leaves one of them or none."""
+    sync_folder(temporary)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    temporary.rename(path)
+    sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -166,7 +191,7 @@ def clear_partial(folder: Path, older_than: float) -> int:
         older_than: a time in seconds since the epoch; anything younger may still be written to.
     """
     freed = 0
-    for path in sorted(folder.rglob(f".*{PARTIAL}")):
+    for path in sorted(folder.rglob(f".*{PARTIAL}*")):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < older_than:
                 freed += folder_size(path) if path.is_dir() else path.stat().st_size

@@ -10,6 +10,7 @@ import click
 from tlplug import progress
 from tlplug.cli.options import common
 from tlplug.cli.output import print_json, print_table, size
+from tlplug.storage import size_of
 
 if TYPE_CHECKING:
     from tlplug.registry import Entry
@@ -47,7 +48,7 @@ def list_(*, as_json: bool) -> None:
                 "plugin": entry.plugin.distribution,
                 "version": entry.plugin.version,
                 "stored": stored is not None,
-                "size": stored.path.stat().st_size if stored else record.size or None,
+                "size": size_of(stored.path) if stored else record.size or None,
                 "sources": [str(source) for source in record.sources],
                 "licence": record.licence,
                 "path": str(stored.path) if stored else None,

@@ -26,6 +26,8 @@ class Backbone:
         preprocess: name of the preprocess; the modality's when left out.
         preprocess_options: values for its options that this backbone needs.
         weights: weight sets by name, the first is the default; none means that the model is used as built.
+        files: what the preprocess needs of the weights, such as a vocabulary: names, and paths inside the folder that
+            the weight set is. They are there with random weights, too.
         options: what `build` takes beside the weights.
         summary: one sentence.
         licence: of the network's code or its usual weights.
@@ -40,6 +42,7 @@ class Backbone:
     preprocess: str | None = None
     preprocess_options: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
     summary: str = ""
     licence: str = ""
@@ -52,17 +55,20 @@ class Backbone:
             check_name(self, self.name)
         check_name(self, self.modality)
         check_reference(self, "build", self.build)
-        for name in self.weights:
+        for name in (*self.weights, *self.files):
             check_name(self, name)
             if name == "random":
                 raise ValueError(f"Backbone {self.name!r}: 'random' means weights as initialised, choose another name.")
         if not all(isinstance(value, Weights) for value in self.weights.values()):
             raise TypeError(f"Backbone {self.name!r}: weights map names to Weights. Received: {self.weights!r}.")
+        if self.files and not self.weights:
+            raise ValueError(f"Backbone {self.name!r}: files are a part of its weights, and it has none.")
         freeze(
             self,
             input_shape=None if self.input_shape is None else tuple(self.input_shape),
             preprocess_options=MappingProxyType(dict(self.preprocess_options)),
             weights=MappingProxyType(dict(self.weights)),
+            files=MappingProxyType(dict(self.files)),
             options=tuple(self.options),
         )
 

@@ -16,13 +16,20 @@ class Preprocess:
         name: how backbones and people name it.
         modality: what it serves.
         make: ``make(options: Mapping, files: Mapping[str, Path]) -> callable``. The callable takes one source and
-            returns a dict of arrays without a batch axis; it raises `ValueError` with one line for a source it cannot
-            read. `options` holds this record's options, and ``input_shape``, the shape that the backbone takes.
-            `files` is what the backbone brings along, such as a vocabulary. It must not import TensorFlow.
+            returns a dict of arrays without a batch axis, or a list of such dicts: the windows of a long source, which
+            are embedded one by one and pooled. A text under the key ``remark`` is kept with the embedding, counted and
+            shown (``"cut after 128 tokens"``). It raises `ValueError` with one line for a source it cannot read, may
+            be called from several threads, and must not import TensorFlow. `options` holds this record's options, and
+            ``input_shape``, the shape that the backbone takes. `files` is what the backbone brings along, such as a
+            vocabulary.
         suffixes: file endings that it reads, with the dot, in lower case.
+        strings: whether a text that is no path is a source.
+        pool: ``pool(embeddings, options) -> vector`` makes one embedding out of those of the windows, float32
+            ``[windows, size]`` to ``[pooled size]``, with NumPy alone; their mean when left out.
         options: its settings.
         default_backbone: the backbone that ``tlplug train`` takes for this modality when none is named.
-        preview: ``preview(source) -> (media type, bytes)``, a small picture of a source for the report.
+        preview: ``preview(source) -> (media type, bytes)``, a small picture of a source for the report, or its
+            beginning as ``text/plain`` in UTF-8.
         demo: ``demo(folder: Path) -> str``, writes a small labelled data set for ``tlplug demo`` and says what it is.
         summary: one sentence.
     """
@@ -31,6 +38,8 @@ class Preprocess:
     modality: str
     make: Reference
     suffixes: tuple[str, ...] = ()
+    strings: bool = False
+    pool: Reference | None = None
     options: tuple[Option, ...] = ()
     default_backbone: str | None = None
     preview: Reference | None = None
@@ -41,6 +50,7 @@ class Preprocess:
         check_name(self, self.name)
         check_name(self, self.modality)
         check_reference(self, "make", self.make)
+        check_reference(self, "pool", self.pool, optional=True)
         check_reference(self, "preview", self.preview, optional=True)
         check_reference(self, "demo", self.demo, optional=True)
         freeze(self, suffixes=tuple(self.suffixes), options=tuple(self.options))

