@@ -14,6 +14,7 @@ import tlplug
 from tlplug.backbones import RANDOM, ArraySpec, build_backbone, import_keras, select_backbone
 from tlplug.errors import PluginError, UnknownNameError, UsageError
 from tlplug.features import CompiledBackbone, compile_backbone, compile_network
+from tlplug.features.compiled import BATCH
 from tlplug.plugins import Plugin
 from tlplug.registry import registry
 from tlplug.specs import Runtime
@@ -250,7 +251,7 @@ def test_a_network_whose_embeddings_are_no_numbers_is_an_error_that_blames_no_ru
     assert notes == []
 
 
-ODD = {"every size": lambda count: count, "all but one and the whole": lambda count: count == 7}
+ODD = {"every size": lambda count: count, "all but one and the whole": lambda count: count == BATCH - 1}
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -268,10 +269,10 @@ def test_a_batch_is_filled_up_where_results_depend_on_its_size(network, odd):
     assert (compiled.runtime, compiled.invariant) == ("rival", False)
     sizes.clear()
     embed = compiled.open()
-    few, one = embed(values(5)), embed({"values": values(5)["values"][2:3]})
-    assert sizes == [16, 16]
+    few, one = embed(values(3)), embed({"values": values(3)["values"][2:3]})
+    assert sizes == [BATCH, BATCH]
     assert np.array_equal(few[2:3], one)
-    assert few.shape == (5, 4)
+    assert few.shape == (3, 4)
 
 
 def test_every_size_of_a_batch_is_compared(network):
@@ -284,7 +285,7 @@ def test_every_size_of_a_batch_is_compared(network):
 
     add_runtime(run)
     assert compile_backbone(selection).invariant
-    assert set(sizes) == set(range(1, 17))
+    assert set(sizes) == set(range(1, BATCH + 1))
 
 
 def test_a_runtime_that_is_gone_is_said(network):

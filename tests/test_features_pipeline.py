@@ -1,4 +1,4 @@
-"""The pipeline: in order, bounded, and one bad example never costs the others."""
+"""The pipeline: bounded, batches of one shape, windows of a source together, and one bad source costs no other."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from tlplug.errors import PluginError
-from tlplug.features.compiled import BATCH
-from tlplug.features.pipeline import AHEAD, run_pipeline
+from tlplug.features import pipeline
+from tlplug.features.compiled import BATCH, WORKERS
+from tlplug.features.pipeline import AHEAD, Decoded, run_pipeline
 
 
 def decode(source):
     if isinstance(source, Exception):
         raise source
-    return {"x": np.full(3, source, "float32"), "y": np.float32(source)}
+    return Decoded([{"x": np.full(3, source, "float32"), "y": np.float32(source)}])
 
 
 def embed(arrays):
@@ -25,15 +26,17 @@ def embed(arrays):
 def collect(sources):
     """Embeddings and failures by position, and the positions in the order they came."""
     found, failures, order = {}, {}, []
-    for batch in run_pipeline(enumerate(sources), decode, embed):
-        found.update(zip(batch.positions, batch.embeddings[:, 0].tolist() if batch.positions else [], strict=True))
-        failures.update(batch.failures)
-        order += batch.positions
+    for example in run_pipeline(enumerate(sources), decode, embed):
+        if example.embeddings is None:
+            failures[example.position] = example.failure
+        else:
+            found[example.position] = example.embeddings.item()
+            order.append(example.position)
     return found, failures, order
 
 
 def decoders():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("tlplug")]
 
 
 @pytest.mark.parametrize("count", [0, 1, BATCH - 1, BATCH, BATCH + 1, 10 * BATCH + 3])
@@ -54,18 +57,24 @@ def test_order_is_kept_whatever_decoding_takes():
             last.set()
         return decode(source)
 
-    batches = list(run_pipeline(enumerate(range(2 * BATCH)), slow_first, embed))
-    assert [position for batch in batches for position in batch.positions] == list(range(2 * BATCH))
+    examples = list(run_pipeline(enumerate(range(2 * BATCH)), slow_first, embed))
+    assert [example.position for example in examples] == list(range(2 * BATCH))
 
 
 def test_positions_are_those_given():
-    batches = list(run_pipeline([(7, 1.0), (3, 2.0)], decode, embed))
-    assert [batch.positions for batch in batches] == [[7, 3]]
+    examples = list(run_pipeline([(7, 1.0), (3, 2.0)], decode, embed))
+    assert [(example.position, example.embeddings.item()) for example in examples] == [(7, 4.0), (3, 8.0)]
 
 
 def test_batches_hold_at_most_so_many_and_are_full_but_for_the_last():
-    batches = list(run_pipeline(enumerate(range(3 * BATCH + 1)), decode, embed))
-    assert [len(batch.positions) for batch in batches] == [BATCH] * 3 + [1]
+    sizes = []
+
+    def count(arrays):
+        sizes.append(len(arrays["y"]))
+        return embed(arrays)
+
+    assert len(list(run_pipeline(enumerate(range(3 * BATCH + 1)), decode, count))) == 3 * BATCH + 1
+    assert sizes == [BATCH] * 3 + [1]
 
 
 def test_a_failure_is_its_examples_alone_and_one_line():
@@ -93,7 +102,7 @@ def test_a_failure_is_its_examples_alone_and_one_line():
     assert all(found[i] == 4.0 * i for i in order)
 
 
-@pytest.mark.parametrize("count", [1, BATCH, AHEAD * BATCH, 3 * AHEAD * BATCH + 1])
+@pytest.mark.parametrize("count", [1, BATCH, AHEAD, 3 * AHEAD + 1])
 def test_nothing_but_failures_is_no_error(count):
     found, failures, _ = collect([ValueError("bad")] * count)
     assert (found, failures) == ({}, dict.fromkeys(range(count), "bad"))
@@ -137,11 +146,30 @@ def test_little_is_decoded_ahead():
         return decode(source)
 
     consumed, most = 0, 0
-    for batch in run_pipeline(sources(), count, embed):
-        consumed += len(batch.positions)
+    for _ in run_pipeline(sources(), count, embed):
+        consumed += 1
         most = max(most, len(drawn) - consumed, len(done) - consumed)
     assert consumed == 100 * BATCH
-    assert most <= AHEAD * BATCH
+    assert most <= AHEAD + (WORKERS + 2) * BATCH
+
+
+def test_of_large_sources_fewer_are_decoded_ahead(monkeypatch):
+    monkeypatch.setattr(pipeline, "MEMORY", 64_000)
+    drawn = []
+
+    def sources():
+        for i in range(200):
+            drawn.append(i)
+            yield i, i
+
+    def large(source):
+        return Decoded([{"x": np.full(2000, source, "float32")}])  # 8,000 bytes: eight of them fill the memory
+
+    waiting = []
+    for consumed, example in enumerate(run_pipeline(sources(), large, lambda arrays: arrays["x"][:, :1]), 1):
+        assert example.embeddings.item() == example.position
+        waiting.append(len(drawn) - consumed)
+    assert max(waiting[AHEAD:]) <= 8 + (WORKERS + 2) * BATCH
 
 
 def test_a_consumer_that_raises_ends_it_without_hanging():
@@ -161,7 +189,7 @@ def test_a_consumer_that_raises_ends_it_without_hanging():
         consume()
     batches.close()
     assert not decoders()
-    assert len(done) <= (AHEAD + 1) * BATCH
+    assert len(done) <= AHEAD + (WORKERS + 2) * BATCH
 
 
 def test_decoding_goes_on_while_the_network_runs():
@@ -176,18 +204,56 @@ def test_decoding_goes_on_while_the_network_runs():
         assert decoded.wait(20)
         return embed(arrays)
 
-    assert sum(len(batch.positions) for batch in run_pipeline(enumerate(range(2 * BATCH)), watch, wait)) == 2 * BATCH
+    assert len(list(run_pipeline(enumerate(range(2 * BATCH)), watch, wait))) == 2 * BATCH
 
 
-def test_examples_of_different_lengths_are_embedded_as_if_alone():
-    def ones(length):
-        return {"x": np.ones(length, "float32")}
+def sums(arrays):
+    return arrays["x"].sum(axis=1, keepdims=True)
 
+
+def test_sources_of_different_lengths_are_embedded_as_if_alone():
     lengths = [2, 3, 2, 5, 3, 3]
-    batches = list(run_pipeline(enumerate(lengths), ones, lambda arrays: arrays["x"].sum(axis=1, keepdims=True)))
-    sums = {
-        position: float(row[0])
-        for batch in batches
-        for position, row in zip(batch.positions, batch.embeddings, strict=True)
-    }
-    assert sums == dict(enumerate(lengths))
+    examples = list(run_pipeline(enumerate(lengths), lambda n: Decoded([{"x": np.ones(n, "float32")}]), sums))
+    assert {example.position: example.embeddings.item() for example in examples} == dict(enumerate(lengths))
+
+
+def test_windows_of_one_shape_share_batches_whichever_source_they_are_of():
+    sizes = []
+
+    def count(arrays):
+        sizes.append(arrays["x"].shape)
+        return sums(arrays)
+
+    def windows(number):  # of two shapes, in turn
+        return Decoded(
+            [{"x": np.full(2 + i % 2, number, "float32")} for i in range(number)], "odd" if number % 2 else ""
+        )
+
+    examples = {example.position: example for example in run_pipeline(enumerate(range(1, 30)), windows, count)}
+    assert sorted(examples) == list(range(29))
+    for position, example in examples.items():
+        number = position + 1
+        assert example.embeddings.ravel().tolist() == [number * (2 + i % 2) for i in range(number)]
+        assert example.remark == ("odd" if number % 2 else "")
+    total = sum(range(1, 30))
+    assert sum(shape[0] for shape in sizes) == total
+    assert len(sizes) <= total // BATCH + 2
+
+
+def test_more_windows_than_memory_takes_are_embedded_before_their_batch_is_full(monkeypatch):
+    monkeypatch.setattr(pipeline, "MEMORY", 1000)
+
+    def lonely(length):
+        return Decoded([{"x": np.ones(length, "uint8")}])
+
+    waiting = []
+    lengths = range(100, 160)  # no two of one shape
+    for example in run_pipeline(enumerate(lengths), lonely, lambda arrays: sums(arrays).astype("float32")):
+        waiting.append(example.position)
+        assert example.embeddings.item() == lengths[example.position]
+    assert sorted(waiting) == list(range(60))
+
+
+def test_a_source_without_windows_is_a_failure():
+    (example,) = run_pipeline([(0, None)], lambda _: Decoded([]), embed)
+    assert (example.embeddings, example.failure) == (None, "there is nothing in it")

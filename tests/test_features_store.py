@@ -58,7 +58,7 @@ def test_what_is_written_is_read_bit_by_bit(tmp_path, data, size, blocks):
     order = data.draw(st.permutations([*expected, *expected]))
     for opened in (store, FeatureStore("print", size, folder=folder)):
         assert len(opened) == len(expected)
-        read = opened.read(digests(*order))
+        read, _ = opened.read(digests(*order))
         assert read.tobytes() == b"".join(expected[name].tobytes() for name in order)
 
 
@@ -69,7 +69,7 @@ def test_what_is_not_there_is_not_there(stored):
     assert len(store) == 3
     with pytest.raises(KeyError):
         store.read(digests("a", "d"))
-    assert store.read([]).shape == (0, 3)
+    assert store.read([])[0].shape == (0, 3)
 
 
 def test_what_is_known_is_not_written_again(stored, tmp_path):
@@ -78,7 +78,7 @@ def test_what_is_known_is_not_written_again(stored, tmp_path):
     assert len(shards(tmp_path)) == 1
     store.write(digests("b", "d", "d"), rows(3, start=100))
     assert len(shards(tmp_path)) == 2
-    assert np.array_equal(stored().read(digests("b", "d"))[0], rows(3)[1])
+    assert np.array_equal(stored().read(digests("b", "d"))[0][0], rows(3)[1])
     assert len(stored()) == 4
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_shard_is_ignored_and_written_anew(stored, tmp_path, damage):
     store = stored()
     assert len(store) == 0
     store.write(digests("a", "b", "c"), rows(3))
-    assert np.array_equal(stored().read(digests("c", "a")), rows(3)[[2, 0]])
+    assert np.array_equal(stored().read(digests("c", "a"))[0], rows(3)[[2, 0]])
 
 
 def test_a_shard_without_permission_or_target_is_ignored(stored, tmp_path):
@@ -157,7 +157,7 @@ def test_a_full_disk_is_one_warning_and_no_more_writing(disk):
         warnings.simplefilter("error")
         store.write(digests("small"), rows(1, 300))
     assert digest("small") not in store
-    assert np.array_equal(store.read(digests("kept")), rows(1, 300))
+    assert np.array_equal(store.read(digests("kept"))[0], rows(1, 300))
     assert len(FeatureStore("print", 300, folder=folder)) == 1
     assert [path for path in folder.rglob("*") if path.name.endswith(".partial")] == []
 
@@ -167,7 +167,7 @@ def test_a_read_only_disk_is_read(disk):
     FeatureStore("print", 3, folder=folder).write(digests("a"), rows(1))
     disk(read_only=True)
     store = FeatureStore("print", 3, folder=folder)
-    assert np.array_equal(store.read(digests("a")), rows(1))
+    assert np.array_equal(store.read(digests("a"))[0], rows(1))
     with pytest.warns(CacheWarning, match="Read-only file system"):
         store.write(digests("b"), rows(1))
     with pytest.warns(CacheWarning, match="Read-only file system"):
@@ -187,7 +187,7 @@ def test_two_writers_do_not_disturb_each_other(tmp_path):
     second.write(digests("b", "c"), rows(2, start=3))
     assert digest("c") not in first
     both = FeatureStore("print", 3, folder=tmp_path)
-    assert np.array_equal(both.read(digests("a", "b", "c")), rows(3))
+    assert np.array_equal(both.read(digests("a", "b", "c"))[0], rows(3))
 
 
 def test_a_store_that_is_removed_meanwhile_is_written_anew(stored, tmp_path):

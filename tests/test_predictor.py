@@ -169,10 +169,10 @@ def test_a_text_that_is_no_path_is_for_the_preprocess(folder, tmp_path, monkeypa
 
 
 def test_nothing_readable_gives_reasons_only(folder, tmp_path):
-    probabilities, failures = Predictor.load(folder).probabilities([tmp_path / "gone.dots"] * 3)
+    probabilities, features = Predictor.load(folder).probabilities([tmp_path / "gone.dots"] * 3)
     assert np.isnan(probabilities).all()
     assert probabilities.shape == (3, 3)
-    assert sorted(failures) == [0, 1, 2]
+    assert sorted(features.failures) == [0, 1, 2]
 
 
 def test_nothing_gives_nothing(folder):

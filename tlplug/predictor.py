@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.data import find_inputs, source_name, suffixes_of
+from tlplug.data import read_inputs, reads_of
 from tlplug.errors import DamagedRunError, RunError, first_line
-from tlplug.features import CompiledBackbone, Extractor, PreprocessSpec, open_store
+from tlplug.features import CompiledBackbone, Extractor, Features, PreprocessSpec
 from tlplug.heads import FittedHead, load_head
 from tlplug.storage import manifest_problem, read_json, write_json, write_manifest
 
@@ -26,25 +26,29 @@ _ABOUT, _BACKBONE = "model.json", "backbone"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one source: a label with its probability, or the reason why there is none."""
+    """The answer for one source: a label with its probability, or the reason why there is none.
+
+    A preprocess can add a remark, such as that a text was cut.
+    """
 
     source: str
     label: str | None = None
     probability: float | None = None
     probabilities: Mapping[str, float] | None = None
     error: str | None = None
+    remark: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The form that ``predict --json`` gives."""
         if self.error is not None:
             return {"source": self.source, "error": self.error}
-        probabilities = dict(self.probabilities or {})
-        return {
+        answer = {
             "source": self.source,
             "label": self.label,
             "probability": self.probability,
-            "probabilities": probabilities,
+            "probabilities": dict(self.probabilities or {}),
         }
+        return {**answer, "remark": self.remark} if self.remark else answer
 
 
 @dataclass(frozen=True)
@@ -106,36 +110,39 @@ class Predictor:
 
     def probabilities(
         self, sources: Sequence[Any], digests: Sequence[bytes] | None = None
-    ) -> tuple[NDArray[np.float32], dict[int, str]]:
-        """Return float32 ``[n, classes]`` and, by position, why a source could not be read (its row is NaN).
+    ) -> tuple[NDArray[np.float32], Features]:
+        """Return float32 ``[n, classes]``, NaN where a source could not be read, and the features: they say why.
 
         With the digests of their content, embeddings are looked up in the store and new ones are kept there.
         """
-        extractor = self._extractor
-        if digests is not None:
-            extractor = Extractor(self.compiled, self.preprocess, open_store(self.compiled, self.preprocess))
+        extractor = self._extractor if digests is None else self._extractor.keeping()
         features = extractor.all(sources, digests)
         result = np.full((len(sources), len(self.classes)), np.nan, np.float32)
         readable = np.array([position not in features.failures for position in range(len(sources))], bool)
         if readable.any():
             result[readable] = self.head(features.embeddings[readable])
-        return result, dict(features.failures)
+        return result, features
 
-    def predict(self, inputs: Sequence[Any]) -> list[Prediction]:
-        """Predict files, folders, patterns, or sources of any other kind that the preprocess takes."""
-        suffixes = suffixes_of(self.modality)
-        sources = find_inputs(inputs, suffixes)
-        empty = [given for given in inputs if isinstance(given, str | Path) and not find_inputs([given], suffixes)]
-        probabilities, failures = self.probabilities(sources)
+    def predict(self, inputs: Sequence[Any], options: Mapping[str, Any] | None = None) -> list[Prediction]:
+        """Predict files, folders, patterns, tables, or sources of any other kind that the preprocess takes.
+
+        Args:
+            inputs: see `tlplug.data.read_inputs`.
+            options: of the reader, for tables.
+        """
+        reads = reads_of(self.modality)
+        sources, names = read_inputs(inputs, self.modality, options)
+        empty = [given for given in inputs if isinstance(given, str | Path) and not reads.find_inputs([given])]
+        probabilities, features = self.probabilities(sources)
         predictions = []
-        for position, (source, row) in enumerate(zip(sources, probabilities, strict=True)):
-            name = source_name(source, position)
-            if position in failures:
-                predictions.append(Prediction(name, error=failures[position]))
+        for position, (name, row) in enumerate(zip(names, probabilities, strict=True)):
+            if position in features.failures:
+                predictions.append(Prediction(name, error=features.failures[position]))
                 continue
             best = int(row.argmax())
             shares = {label: float(value) for label, value in zip(self.classes, row, strict=True)}
-            predictions.append(Prediction(name, self.classes[best], float(row[best]), shares))
+            remark = features.remarks.get(position, "")
+            predictions.append(Prediction(name, self.classes[best], float(row[best]), shares, remark=remark))
         predictions += [
             Prediction(str(given), error=f"it is a folder without {self.modality} files") for given in empty
         ]

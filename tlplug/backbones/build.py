@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from tlplug.backbones.quiet import import_keras
 from tlplug.backbones.selection import RANDOM, Selection
 from tlplug.errors import PluginError, TlplugError, WeightsError, first_line
 from tlplug.specs import accepted_options, load_reference
-from tlplug.weights import WeightsStore
+from tlplug.weights import WeightsStore, default_set
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +39,7 @@ class BuiltBackbone:
         embedding_size: of its output ``[batch, size]``.
         digest: sha256 over the architecture and every weight.
         parameters: number of weights.
+        files: what the preprocess needs of the weights, by name.
     """
 
     model: keras.Model
@@ -46,6 +47,7 @@ class BuiltBackbone:
     embedding_size: int
     digest: str
     parameters: int
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def build_backbone(selection: Selection) -> BuiltBackbone:
@@ -84,7 +86,24 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
         embedding_size=size,
         digest=_digest(model, selection.entry.identity),
         parameters=model.count_params(),
+        files=_files(selection),
     )
+
+
+def _files(selection: Selection) -> dict[str, Path]:
+    """What the preprocess needs of the weights: with random ones that of the default set."""
+    record, files = selection.entry.record, {}
+    if record.files:
+        chosen = default_set(selection.entry) if selection.weights == RANDOM else selection.weights
+        folder = WeightsStore().get(selection.entry, str(chosen)).path
+        for name, relative in record.files.items():
+            files[name] = folder / relative
+            if not files[name].is_file():
+                raise WeightsError(
+                    f"The weights {chosen!r} of {selection.entry.name!r} lack the file {relative!r}, which its "
+                    "preprocess needs. Type: tlplug weights verify"
+                )
+    return files
 
 
 def _embedding_size(name: str, model: keras.Model) -> int:

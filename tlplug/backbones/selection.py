@@ -44,11 +44,12 @@ class Selection:
             return None
         if self.weights == RANDOM and ":" in self.entry.name:  # what the name stands for, such as a file, can change
             return None
-        digest: str | None = f"seed {self.seed}"
         if self.weights != RANDOM:
-            digest = WeightsStore().digest(self.entry, self.weights)
-            if digest is None:
-                digest = WeightsStore().get(self.entry, self.weights).sha256
+            digest = self._digest(self.weights)
+        elif self.entry.record.files:
+            digest = f"seed {self.seed}, files of {self._digest(str(default_set(self.entry)))}"
+        else:
+            digest = f"seed {self.seed}"
         return {
             "backbone": self.entry.qualified,
             "options": dict(self.options),
@@ -56,6 +57,10 @@ class Selection:
             "weights_digest": digest,
             "code": self.entry.identity,
         }
+
+    def _digest(self, weights: str) -> str:
+        store = WeightsStore()
+        return store.digest(self.entry, weights) or store.get(self.entry, weights).sha256
 
 
 def split_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

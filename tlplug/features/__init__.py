@@ -2,7 +2,7 @@
 
 from tlplug.features.compilation import compile_backbone, compile_network
 from tlplug.features.compiled import CompiledBackbone
-from tlplug.features.extraction import Extractor, Features, extractor_for, open_store
+from tlplug.features.extraction import Extractor, Features, extractor_for
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
 
@@ -15,5 +15,4 @@ __all__ = [
     "compile_backbone",
     "compile_network",
     "extractor_for",
-    "open_store",
 ]

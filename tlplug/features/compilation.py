@@ -32,11 +32,12 @@ from tlplug.backbones import (
     quiet,
 )
 from tlplug.errors import PluginError, UsageError, first_line
-from tlplug.features.compiled import ABOUT, BATCH, KERAS_FILE, CompiledBackbone
+from tlplug.features.compiled import ABOUT, BATCH, FILES, KERAS_FILE, CompiledBackbone
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference
 from tlplug.storage import (
     cache_dir,
+    file_digest,
     is_disk_trouble,
     manifest_problem,
     new_folder,
@@ -204,12 +205,12 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
     """Compile a model into a folder and compare the result with Keras."""
     model = built.model
     with progress.task(f"Compiling {about['name']} for {runtime.name} (once)"):
+        arrays = _sample(built.inputs)
+        expected = _expected(model, arrays)
         try:
             with quiet():
                 load_reference(runtime.record.compile)(model, folder)
-                difference, invariant = _compare(model, built.inputs, load_reference(runtime.record.open)(folder))
-        except PluginError:
-            raise
+                difference, invariant = _compare(load_reference(runtime.record.open)(folder), arrays, expected)
         except Exception as error:
             if isinstance(error, OSError) and is_disk_trouble(error):
                 raise
@@ -219,6 +220,9 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
             raise _RefusedError(f"its results differ from Keras by {difference:.1e}")
         if not (folder / KERAS_FILE).exists():
             _save_keras(model, folder / KERAS_FILE)
+    for name, path in built.files.items():
+        (folder / FILES).mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / FILES / name)
     values = {
         "inputs": [asdict(spec) for spec in built.inputs],
         "embedding_size": built.embedding_size,
@@ -227,6 +231,7 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
         "invariant": invariant,
         "difference": difference,
         "about": about,
+        "files": {name: file_digest(path) for name, path in built.files.items()},
     }
     write_json(folder / ABOUT, values)
 
@@ -243,22 +248,35 @@ def _save_keras(model: Any, path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _compare(
-    model: Any, inputs: tuple[ArraySpec, ...], run: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
-) -> tuple[float, bool]:
-    """Run the same random arrays through Keras and a runtime, as one batch and as every smaller one.
+def _sample(inputs: tuple[ArraySpec, ...]) -> dict[str, NDArray[Any]]:
+    """A batch of random arrays for a network."""
+    generator = np.random.default_rng(0)
+    return {spec.name: _random(spec, generator) for spec in inputs}
 
-    Returns:
-        The largest difference relative to the largest value, and whether the size of a batch changes no bit.
+
+def _expected(model: Any, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """What Keras makes of some arrays.
 
     Raises:
-        PluginError: Keras itself gives what is no number.
+        PluginError: it is no number.
     """
-    generator = np.random.default_rng(0)
-    arrays = {spec.name: _random(spec, generator) for spec in inputs}
     expected = np.asarray(model(pack_inputs(model, arrays), training=False))
     if not np.isfinite(expected).all():
         raise PluginError(f"The network {model.name!r} gives what is no number (NaN or infinity) for random inputs.")
+    return expected
+
+
+def _compare(
+    run: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]],
+    arrays: Mapping[str, NDArray[Any]],
+    expected: NDArray[np.float32],
+) -> tuple[float, bool]:
+    """Run arrays through a runtime, as one batch and as every smaller one.
+
+    Returns:
+        The largest difference from what is expected relative to the largest value, and whether the size of a batch
+        changes no bit.
+    """
     received = run(arrays)
     invariant = all(
         np.array_equal(run({name: array[:count] for name, array in arrays.items()}), received[:count])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from tlplug.registry import registry
 from tlplug.specs import load_reference
 from tlplug.storage import read_json
 
-BATCH = 16
-"""Examples that go through a network at once."""
+BATCH = 4
+"""Examples that go through a network at once: what one thread computes then stays in its cache."""
+
+WORKERS = min(4, len(os.sched_getaffinity(0)))
+"""Batches that are in a network at once, in a thread each."""
 
 ABOUT = "network.json"
 KERAS_FILE = "model.keras"
+FILES = "files"
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class CompiledBackbone:
         invariant: whether an example's embedding is the same, bit for bit, whatever else is in the batch.
         difference: the largest from Keras that was measured, relative to the largest value.
         about: what it was made from, for people.
+        files: sha256 of each file that the preprocess needs, by name; they are in the folder, see `file`.
     """
 
     folder: Path
@@ -46,6 +52,7 @@ class CompiledBackbone:
     invariant: bool
     difference: float
     about: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> CompiledBackbone:
@@ -57,6 +64,10 @@ class CompiledBackbone:
         values = read_json(folder / ABOUT)
         inputs = tuple(ArraySpec(i["name"], tuple(i["shape"]), i["dtype"]) for i in values.pop("inputs"))
         return cls(folder=folder, inputs=inputs, **values)
+
+    def file(self, name: str) -> Path:
+        """Where the file of a name is."""
+        return self.folder / FILES / name
 
     def open(self) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
         """Return the network as a callable: a dict of arrays ``[n, ...]`` in, float32 ``[n, size]`` out.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tlplug import progress
 from tlplug.backbones import Selection
 from tlplug.features.compilation import compile_backbone
 from tlplug.features.compiled import CompiledBackbone
-from tlplug.features.pipeline import run_pipeline
+from tlplug.features.pipeline import Decoded, run_pipeline
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
 
@@ -32,12 +33,14 @@ class Features:
         embeddings: float32 ``[n, size]``; NaN where there is a failure.
         failures: the reason by position among all, for examples that cannot be read.
         computed: how many were not in the store.
+        remarks: what the preprocess remarked, by position among all.
     """
 
     start: int
     embeddings: NDArray[np.float32]
     failures: Mapping[int, str]
     computed: int
+    remarks: Mapping[int, str] = field(default_factory=dict)
 
 
 class Extractor:
@@ -55,7 +58,17 @@ class Extractor:
         self.compiled = compiled
         self.preprocess = preprocess
         self.store = store
-        self._parts: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+        self._pool = preprocess.pool()
+        self._parts: tuple[Callable[..., Decoded], Callable[..., Any]] | None = None
+
+    @cached_property
+    def size(self) -> int:
+        """Of an embedding: what pooling makes of one window."""
+        return len(self._pool(np.zeros((1, self.compiled.embedding_size), np.float32)))
+
+    def keeping(self) -> Extractor:
+        """The same with a store of its embeddings, where they have a stable identity."""
+        return Extractor(self.compiled, self.preprocess, _open_store(self.compiled, self.preprocess, self.size))
 
     def blocks(self, sources: Sequence[Any], digests: Sequence[bytes] | None = None) -> Iterator[Features]:
         """Yield the embeddings of all sources, in order, some hundred at a time.
@@ -73,46 +86,67 @@ class Extractor:
 
     def all(self, sources: Sequence[Any], digests: Sequence[bytes] | None = None) -> Features:
         """Return the embeddings of all sources in one matrix."""
-        embeddings = np.empty((len(sources), self.compiled.embedding_size), np.float32)
+        embeddings = np.empty((len(sources), self.size), np.float32)
         failures: dict[int, str] = {}
+        remarks: dict[int, str] = {}
         computed = 0
         for block in self.blocks(sources, digests):
             embeddings[block.start : block.start + len(block.embeddings)] = block.embeddings
             failures.update(block.failures)
+            remarks.update(block.remarks)
             computed += block.computed
-        return Features(0, embeddings, failures, computed)
+        return Features(0, embeddings, failures, computed, remarks)
 
     def _block(
         self, sources: Sequence[Any], digests: Sequence[bytes] | None, span: range, advance: progress.Advance
     ) -> Features:
-        rows = np.full((len(span), self.compiled.embedding_size), np.nan, np.float32)
-        missing = list(span)
+        rows = np.full((len(span), self.size), np.nan, np.float32)
+        missing, remarks = list(span), dict[int, str]()
         if self.store is not None and digests is not None:
             kept = [position for position in span if digests[position] in self.store]
             try:
-                rows[[position - span.start for position in kept]] = self.store.read([digests[p] for p in kept])
-                missing = sorted(set(span) - set(kept))
+                stored, said = self.store.read([digests[p] for p in kept])
             except (OSError, ValueError):  # another process has cleared the cache, or damaged it
                 self.store = self.store.reopened()
+            else:
+                rows[[position - span.start for position in kept]] = stored
+                remarks = {kept[row]: remark for row, remark in said.items()}
+                missing = sorted(set(span) - set(kept))
         if not missing:
-            return Features(span.start, rows, {}, 0)
+            return Features(span.start, rows, {}, 0, remarks)
         decode, embed = self._open()
         failures: dict[int, str] = {}
-        for batch in run_pipeline(((position, sources[position]) for position in missing), decode, embed):
-            if batch.positions:
-                rows[[position - span.start for position in batch.positions]] = batch.embeddings
-            failures.update(batch.failures)
-            advance(len(batch.positions) + len(batch.failures))
+        for example in run_pipeline(((position, sources[position]) for position in missing), decode, embed):
+            if example.embeddings is None:
+                failures[example.position] = example.failure
+            else:
+                rows[example.position - span.start] = self._pool(example.embeddings)
+            if example.remark:
+                remarks[example.position] = example.remark
+            advance(1)
         if self.store is not None and digests is not None:
             fresh = [position for position in missing if position not in failures]
-            self.store.write([digests[p] for p in fresh], rows[[p - span.start for p in fresh]])
-        return Features(span.start, rows, failures, len(missing))
+            said = {row: remarks[position] for row, position in enumerate(fresh) if position in remarks}
+            self.store.write([digests[p] for p in fresh], rows[[p - span.start for p in fresh]], said)
+        return Features(span.start, rows, dict(sorted(failures.items())), len(missing), remarks)
 
-    def _open(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def _open(self) -> tuple[Callable[..., Decoded], Callable[..., Any]]:
         if self._parts is None:
-            make, prepare = self.preprocess.make(), self.compiled.prepare
-            self._parts = (lambda source: prepare(make(source))), self.compiled.open()
+            make = self.preprocess.make({name: self.compiled.file(name) for name in self.compiled.files})
+
+            def decode(source: Any) -> Decoded:
+                made = make(source)
+                windows = [made] if isinstance(made, Mapping) else made
+                remarks = [str(window["remark"]) for window in windows if "remark" in window]
+                arrays = [self.compiled.prepare(_arrays(window)) for window in windows]
+                return Decoded(arrays, "; ".join(dict.fromkeys(remarks)))
+
+            self._parts = decode, self.compiled.open()
         return self._parts
+
+
+def _arrays(window: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: array for name, array in window.items() if name != "remark"} if "remark" in window else window
 
 
 def extractor_for(selection: Selection, *, runtime: str | None = None, keep: bool = True) -> Extractor:
@@ -124,17 +158,17 @@ def extractor_for(selection: Selection, *, runtime: str | None = None, keep: boo
         keep: whether embeddings are kept; those without a stable identity never are.
     """
     compiled = compile_backbone(selection, runtime)
-    preprocess = PreprocessSpec.of(selection, compiled.inputs)
-    return Extractor(compiled, preprocess, open_store(compiled, preprocess) if keep else None)
+    extractor = Extractor(compiled, PreprocessSpec.of(selection, compiled.inputs))
+    return extractor.keeping() if keep else extractor
 
 
-def open_store(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> FeatureStore | None:
+def _open_store(compiled: CompiledBackbone, preprocess: PreprocessSpec, size: int) -> FeatureStore | None:
     """Open the store of a network's embeddings; None where they have no stable identity."""
     fingerprint = _fingerprint(compiled, preprocess)
     if fingerprint is None:
         return None
     about = {**compiled.about, "runtime": compiled.runtime, "preprocess": preprocess.to_json()}
-    return FeatureStore(fingerprint, compiled.embedding_size, about)
+    return FeatureStore(fingerprint, size, about)
 
 
 def _fingerprint(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
@@ -146,6 +180,6 @@ def _fingerprint(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str 
         "network": compiled.digest,
         "inputs": [[list(spec.shape), spec.dtype] for spec in compiled.inputs],
         "runtime": [compiled.runtime, "float32"],
-        "preprocess": [code, preprocess.name, dict(preprocess.options)],
+        "preprocess": [code, preprocess.name, dict(preprocess.options), dict(compiled.files)],
     }
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]

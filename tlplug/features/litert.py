@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import queue
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.backbones import quiet
+from tlplug.features.compiled import WORKERS
 
 FILE = "model.tflite"
 
@@ -32,30 +33,50 @@ def compile_model(model: Any, folder: Path) -> None:
 
 
 def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
-    """Open ``model.tflite``; the result takes a dict of arrays ``[batch, ...]``, returns float32 ``[batch, size]``."""
-    from ai_edge_litert.interpreter import Interpreter
+    """Open ``model.tflite``; the result takes a dict of arrays ``[batch, ...]``, returns float32 ``[batch, size]``.
 
-    with quiet():
-        interpreter = Interpreter(str(folder / FILE), num_threads=len(os.sched_getaffinity(0)))
-        runner = interpreter.get_signature_runner()
-        inputs = {name: int(detail["index"]) for name, detail in runner.get_input_details().items()}
-        (output,) = (int(detail["index"]) for detail in runner.get_output_details().values())
-        del runner  # as long as it lives, inputs cannot be resized
-        interpreter.allocate_tensors()
-    shapes: dict[str, tuple[int, ...]] = {}
-    one_at_a_time = threading.Lock()
+    Threads that call it at once have an interpreter each, made when it is needed.
+    """
+    idle: queue.LifoQueue[_Network] = queue.LifoQueue()
+    idle.put(_Network(folder / FILE))
 
     def run(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        received = {name: array.shape for name, array in arrays.items()}
-        with one_at_a_time:
-            if received != shapes:
-                for name, index in inputs.items():
-                    interpreter.resize_tensor_input(index, received[name])
-                interpreter.allocate_tensors()
-                shapes.update(received)
-            for name, index in inputs.items():
-                interpreter.set_tensor(index, arrays[name])
-            interpreter.invoke()
-            return np.asarray(interpreter.get_tensor(output), np.float32)
+        try:
+            network = idle.get_nowait()
+        except queue.Empty:
+            network = _Network(folder / FILE)
+        try:
+            return network(arrays)
+        finally:
+            idle.put(network)
 
     return run
+
+
+class _Network:
+    """An interpreter; one thread uses it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        with quiet():
+            cores = len(os.sched_getaffinity(0))
+            self._interpreter = Interpreter(str(path), num_threads=max(1, cores // WORKERS))
+            runner = self._interpreter.get_signature_runner()
+            self._inputs = {name: int(detail["index"]) for name, detail in runner.get_input_details().items()}
+            (self._output,) = (int(detail["index"]) for detail in runner.get_output_details().values())
+            del runner  # as long as it lives, inputs cannot be resized
+            self._interpreter.allocate_tensors()
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def __call__(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        received = {name: array.shape for name, array in arrays.items()}
+        if received != self._shapes:
+            for name, index in self._inputs.items():
+                self._interpreter.resize_tensor_input(index, received[name])
+            self._interpreter.allocate_tensors()
+            self._shapes = received
+        for name, index in self._inputs.items():
+            self._interpreter.set_tensor(index, arrays[name])
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)

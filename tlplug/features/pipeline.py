@@ -1,100 +1,150 @@
-"""The bounded pipeline: sources are decoded by threads while the network runs on the batch before."""
+"""The bounded pipeline: threads decode sources, and run the network on what was decoded before.
+
+A source becomes one or several windows, each a dict of arrays. Windows of one shape go through the network together,
+whichever source they are of; a source is done when its last window is.
+"""
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.errors import PluginError, first_line
-from tlplug.features.compiled import BATCH
+from tlplug.features.compiled import BATCH, WORKERS
 
-AHEAD = 4
-"""Batches that may be decoded and waiting."""
+AHEAD = 8 * BATCH
+"""Sources that may be decoded and waiting."""
+
+MEMORY = 256 << 20
+"""Bytes that may wait, as far as the largest source so far tells."""
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Embeddings of some positions, and the reasons why others have none."""
+class Decoded:
+    """The windows of one source, each a dict of arrays, and what is remarkable about it."""
 
-    positions: list[int]
-    embeddings: NDArray[np.float32]
-    failures: dict[int, str]
+    windows: Sequence[Arrays]
+    remark: str = ""
 
 
-def run_pipeline(
-    sources: Iterable[tuple[int, Any]],
-    decode: Callable[[Any], Mapping[str, NDArray[Any]]],
-    embed: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]],
-) -> Iterator[Batch]:
-    """Yield batches of embeddings in the order of the sources.
+@dataclass(frozen=True)
+class Embedded:
+    """The embeddings of one source's windows ``[windows, size]``, or the reason why there are none."""
+
+    position: int
+    embeddings: NDArray[np.float32] | None
+    remark: str = ""
+    failure: str = ""
+
+
+_Group = list[tuple["_Open", int, Arrays]]
+Decode = Callable[[Any], Decoded]
+Embed = Callable[[Arrays], NDArray[np.float32]]
+
+
+@dataclass
+class _Open:
+    """A source of which windows are still to be embedded."""
+
+    position: int
+    remark: str
+    missing: int
+    rows: list[NDArray[np.float32] | None]
+
+
+def run_pipeline(sources: Iterable[tuple[int, Any]], decode: Decode, embed: Embed) -> Iterator[Embedded]:
+    """Yield the embeddings of each source, those that are done first at first.
 
     Args:
         sources: pairs of a position and a source.
-        decode: source to the arrays of one example; what it raises is that example's failure, but for `PluginError`.
-        embed: arrays ``[n, ...]`` to float32 ``[n, size]``.
+        decode: source to the arrays of its windows; what it raises is that source's failure, but for `PluginError`.
+        embed: arrays ``[n, ...]`` of one shape to float32 ``[n, size]``.
     """
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[int, Future[Mapping[str, NDArray[Any]]]]] = deque()
-        remaining = iter(sources)
+    groups: dict[Any, _Group] = {}
+    running: deque[tuple[_Group, Future[NDArray[np.float32]]]] = deque()
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="tlplug") as pool, contextlib.ExitStack() as stack:
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        examples = stack.enter_context(contextlib.closing(_decoded(sources, decode, pool)))
 
-        def refill() -> None:
-            for position, source in islice(remaining, AHEAD * BATCH - len(waiting)):
-                waiting.append((position, pool.submit(decode, source)))
+        def start(key: Any) -> None:
+            group = groups.pop(key)
+            running.append((group, pool.submit(_embed, group, embed)))
 
-        try:
-            refill()
-            while waiting:
-                decoded, failures = _next_batch(waiting)
-                refill()
-                positions = list(decoded)
-                if positions:
-                    yield Batch(positions, _embedded([decoded[p] for p in positions], embed), failures)
-                else:
-                    yield Batch([], np.empty((0, 0), np.float32), failures)
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-
-def _embedded(
-    examples: list[Mapping[str, NDArray[Any]]],
-    embed: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]],
-) -> NDArray[np.float32]:
-    """Embed examples, those of one shape at a time."""
-    groups: dict[Any, list[int]] = {}
-    for row, example in enumerate(examples):
-        groups.setdefault(tuple(np.shape(array) for array in example.values()), []).append(row)
-    parts = [
-        embed({name: np.stack([examples[row][name] for row in rows]) for name in examples[rows[0]]})
-        for rows in groups.values()
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    order = np.argsort(np.concatenate(list(groups.values())))
-    return np.concatenate(parts)[order]
+        for position, decoded in examples:
+            if isinstance(decoded, str):
+                yield Embedded(position, None, failure=decoded)
+                continue
+            count = len(decoded.windows)
+            source = _Open(position, decoded.remark, count, [None] * count)
+            for number, window in enumerate(decoded.windows):
+                key = tuple(np.shape(array) for array in window.values())
+                groups.setdefault(key, []).append((source, number, window))
+                if len(groups[key]) == BATCH:
+                    start(key)
+                    if len(running) > WORKERS:
+                        yield from _done(*running.popleft())
+            while sum(_size(window) for group in groups.values() for *_, window in group) > MEMORY:
+                start(max(groups, key=lambda key: len(groups[key])))
+                yield from _done(*running.popleft())
+        for key in list(groups):
+            start(key)
+        while running:
+            yield from _done(*running.popleft())
 
 
-def _next_batch(
-    waiting: deque[tuple[int, Future[Mapping[str, NDArray[Any]]]]],
-) -> tuple[dict[int, Mapping[str, NDArray[Any]]], dict[int, str]]:
-    decoded: dict[int, Mapping[str, NDArray[Any]]] = {}
-    failures: dict[int, str] = {}
-    while waiting and len(decoded) < BATCH:
+def _embed(group: _Group, embed: Embed) -> NDArray[np.float32]:
+    windows = [window for *_, window in group]
+    return embed({name: np.stack([window[name] for window in windows]) for name in windows[0]})
+
+
+def _done(group: _Group, future: Future[NDArray[np.float32]]) -> Iterator[Embedded]:
+    """Give a group's windows their embeddings; yield the sources that are done by that."""
+    for (source, number, _), row in zip(group, future.result(), strict=True):
+        source.rows[number] = row
+        source.missing -= 1
+        if not source.missing:
+            rows = np.stack([row for row in source.rows if row is not None])
+            yield Embedded(source.position, rows, source.remark)
+
+
+def _decoded(
+    sources: Iterable[tuple[int, Any]], decode: Decode, pool: ThreadPoolExecutor
+) -> Generator[tuple[int, Decoded | str], None, None]:
+    """Yield windows, or the reason why there are none, in the order of the sources."""
+    remaining, largest = iter(sources), MEMORY // AHEAD
+    waiting: deque[tuple[int, Future[Decoded]]] = deque()
+    while True:
+        while len(waiting) < max(2, min(AHEAD, MEMORY // largest)) and (pair := next(remaining, None)):
+            waiting.append((pair[0], pool.submit(decode, pair[1])))
+        if not waiting:
+            return
         position, future = waiting.popleft()
-        try:
-            decoded[position] = future.result()
-        except PluginError:
-            raise
-        except ValueError as error:
-            failures[position] = str(error).strip().partition("\n")[0] or "ValueError"
-        except Exception as error:  # noqa: BLE001 - one example that cannot be read never stops the others
-            failures[position] = first_line(error)
-    return decoded, failures
+        decoded = _result(future)
+        if not isinstance(decoded, str):
+            largest = max(largest, sum(_size(window) for window in decoded.windows))
+        yield position, decoded
+
+
+def _result(future: Future[Decoded]) -> Decoded | str:
+    try:
+        decoded = future.result()
+    except PluginError:
+        raise
+    except ValueError as error:
+        return str(error).strip().partition("\n")[0] or "ValueError"
+    except Exception as error:  # noqa: BLE001 - one source that cannot be read never stops the others
+        return first_line(error)
+    return decoded if decoded.windows else "there is nothing in it"
+
+
+def _size(window: Arrays) -> int:
+    return sum(array.nbytes for array in window.values())

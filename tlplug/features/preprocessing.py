@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tlplug.backbones import ArraySpec, Selection
 from tlplug.errors import PluginError, UnknownNameError
@@ -70,13 +74,28 @@ class PreprocessSpec:
             return None
         return f"{self.distribution} is not as it was in training, so answers may differ (sha256 {self.file_sha256})."
 
-    def make(self) -> Callable[[Any], Mapping[str, Any]]:
-        """Return the callable that turns a source into arrays."""
+    def make(self, files: Mapping[str, Path] = MappingProxyType({})) -> Callable[[Any], Any]:
+        """Return the callable that turns a source into arrays, or into a list of its windows.
+
+        Args:
+            files: what the backbone brings along.
+        """
+        made: Callable[[Any], Any] = load_reference(self.entry().record.make)(self._given(), files)
+        return made
+
+    def pool(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        """Return the callable that makes one embedding out of those of the windows."""
+        reference = self.entry().record.pool
+        if reference is None:
+            return _mean
+        pool, options = load_reference(reference), self._given()
+        return lambda embeddings: np.asarray(pool(embeddings, options), np.float32)
+
+    def _given(self) -> dict[str, Any]:
         options = dict(self.options)
         if options["input_shape"] is not None:
             options["input_shape"] = tuple(options["input_shape"])
-        made: Callable[[Any], Mapping[str, Any]] = load_reference(self.entry().record.make)(options, {})
-        return made
+        return options
 
     def to_json(self) -> dict[str, Any]:
         """The form that a run's model.json has."""
@@ -87,3 +106,8 @@ class PreprocessSpec:
             "options": dict(self.options),
             "file_sha256": self.file_sha256,
         }
+
+
+def _mean(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = embeddings[0] if len(embeddings) == 1 else embeddings.mean(axis=0, dtype=np.float64)
+    return np.asarray(mean, np.float32)

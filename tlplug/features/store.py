@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,29 +60,39 @@ class FeatureStore:
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._index
 
-    def read(self, digests: Sequence[bytes]) -> NDArray[np.float32]:
-        """Return the embeddings of examples that are all in the store, float32 ``[n, size]``."""
+    def read(self, digests: Sequence[bytes]) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Return the embeddings of examples that are all in the store, float32 ``[n, size]``, and remarks by row."""
         rows = np.empty((len(digests), self.size), np.float32)
+        remarks: dict[int, str] = {}
         wanted: dict[int, list[tuple[int, int]]] = {}
         for position, digest in enumerate(digests):
             shard, row = self._index[digest]
             wanted.setdefault(shard, []).append((position, row))
         for shard, pairs in wanted.items():
             positions, places = zip(*pairs, strict=True)
-            rows[list(positions)] = _embeddings(self._shards[shard], self.size)[list(places)]
-        return rows
+            table = _table(self._shards[shard])
+            rows[list(positions)] = _embeddings(table, self.size)[list(places)]
+            said = table.column("remark")
+            if said.null_count < len(said):
+                values = said.to_pylist()
+                remarks.update((position, values[row]) for position, row in pairs if values[row])
+        return rows, remarks
 
-    def write(self, digests: Sequence[bytes], embeddings: NDArray[np.float32]) -> None:
+    def write(
+        self, digests: Sequence[bytes], embeddings: NDArray[np.float32], remarks: Mapping[int, str] | None = None
+    ) -> None:
         """Add a shard; a disk that is full or read-only means a warning and no more writing, never a failure.
 
         Args:
             digests: one for each row; those in the store already are left out.
             embeddings: float32 ``[n, size]``.
+            remarks: about some of them, by row.
         """
         fresh = {digest: row for row, digest in enumerate(digests) if digest not in self._index}
         if not fresh or not self._writable:
             return
-        data = _shard(list(fresh), embeddings[list(fresh.values())])
+        said = [(remarks or {}).get(row) for row in fresh.values()]
+        data = _shard(list(fresh), embeddings[list(fresh.values())], said)
         path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
         try:
             if not self.folder.is_dir():
@@ -107,32 +117,42 @@ class FeatureStore:
         self._shards.append(path)
 
 
-def _shard(digests: Sequence[bytes], embeddings: NDArray[np.float32]) -> bytes:
+def _shard(digests: Sequence[bytes], embeddings: NDArray[np.float32], remarks: Sequence[str | None]) -> bytes:
     import pyarrow as pa
 
     size = embeddings.shape[1]
     values = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(embeddings, np.float32).ravel()), size)
-    table = pa.table({"digest": pa.array(digests, pa.binary(32)), "embedding": values})
+    table = pa.table(
+        {
+            "digest": pa.array(digests, pa.binary(32)),
+            "embedding": values,
+            "remark": pa.array(remarks, pa.string()),
+        }
+    )
     buffer = io.BytesIO()
     with pa.ipc.new_file(buffer, table.schema) as writer:
         writer.write_table(table)
     return buffer.getvalue()
 
 
-def _column(path: Path, name: str) -> Any:
+def _table(path: Path) -> Any:
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all().column(name).combine_chunks()
+        return pa.ipc.open_file(file).read_all()
 
 
 def _digests(path: Path) -> Iterable[bytes]:
-    digests: list[bytes] = _column(path, "digest").to_pylist()
+    table = _table(path)
+    if "remark" not in table.column_names:
+        raise ValueError("a shard of an older tlplug")
+    digests: list[bytes] = table.column("digest").to_pylist()
     return digests
 
 
-def _embeddings(path: Path, size: int) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = _column(path, "embedding").values.to_numpy(zero_copy_only=True)
+def _embeddings(table: Any, size: int) -> NDArray[np.float32]:
+    column = table.column("embedding").combine_chunks()
+    values: NDArray[np.float32] = column.values.to_numpy(zero_copy_only=True)
     return values.reshape(-1, size)
 
 
