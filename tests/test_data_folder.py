@@ -13,6 +13,8 @@ from tlplug.data import load_data
 from tlplug.data.folder import read, sniff
 from tlplug.errors import DataError, UsageError
 
+VALID = "a folder with one subfolder per class and files in each, or a table with a column of labels."
+
 
 def tree(folder, *paths):
     """Write files whose content is their own path; a path that ends with a slash is a folder."""
@@ -176,12 +178,12 @@ def test_endings_count_in_any_case_and_other_files_are_named(vectors, tmp_path):
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
+        ([], f"No examples in '{{}}'. Valid: {VALID}"),
         (
             ["1.vec"],
             "No class folders in '{}'. Received: 1 file directly in it. Valid: one subfolder per class, files in each.",
         ),
-        (["a/", "b/"], "No examples in '{}'. Valid: a folder with one subfolder per class, files in each."),
+        (["a/", "b/"], f"No examples in '{{}}'. Valid: {VALID}"),
         (
             ["a/1.vec", "a/2.vec"],
             "A classifier needs at least two classes. Received: '{}' with the one class 'a'. "
@@ -209,14 +211,14 @@ def test_a_folder_that_cannot_be_used_is_one_line(vectors, tmp_path, paths, mess
 def test_no_such_folder_is_one_line(vectors, tmp_path):
     with pytest.raises(UsageError) as error:
         load_data(tmp_path / "missing")
-    assert str(error.value) == f"No such data: '{tmp_path / 'missing'}'. Valid: a folder with one subfolder per class."
+    assert str(error.value) == f"No such data: '{tmp_path / 'missing'}'. Valid: {VALID}"
 
 
 def test_a_file_instead_of_a_folder_is_one_line(vectors, tmp_path):
     tree(tmp_path, "a.vec")
     with pytest.raises(UsageError) as error:
         load_data(tmp_path / "a.vec")
-    assert str(error.value) == f"No reader takes '{tmp_path / 'a.vec'}'. Valid: a folder with one subfolder per class."
+    assert str(error.value) == f"No reader takes '{tmp_path / 'a.vec'}'. Valid: {VALID}"
 
 
 def test_a_file_that_cannot_be_opened_is_left_out_with_its_reason(vectors, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from tlplug.errors import UnknownNameError, UsageError, WeightsError
 from tlplug.specs import Source, Weights
-from tlplug.storage import CacheWarning, file_digest, read_json
+from tlplug.storage import CacheWarning, content_digest, read_json
 from tlplug.weights import StoredWeights, WeightsStore, default_set, offline, store
 from tlplug.weights.store import weight_sets
 
@@ -160,7 +160,7 @@ def test_a_file_of_the_users_own_that_changes_has_another_digest(cache, tmp_path
 
 def test_a_file_of_the_users_own_is_read_once_for_each_state_of_it(cache, tmp_path, entry_of, monkeypatch):
     path, read = tmp_path / "own.h5", []
-    monkeypatch.setattr(store, "file_digest", lambda path: (read.append(path), file_digest(path))[1])
+    monkeypatch.setattr(store, "content_digest", lambda path: (read.append(path), content_digest(path))[1])
     entry = entry_of(file(path))
     for content in (BODY, BODY[::-1]):  # of one size
         path.write_bytes(content)
@@ -261,7 +261,9 @@ def test_a_file_got_otherwise_can_be_added(cache, tmp_path, server, entry):
 
 
 def test_a_file_that_is_not_the_one_described_cannot_be_added(cache, tmp_path, entry):
-    with pytest.raises(UsageError, match=r"^No such file: '.*'\. Valid: a file with the weights 'default' of 'net'\.$"):
+    with pytest.raises(
+        UsageError, match=r"^No such file: '.*'\. Valid: a file or folder with the weights 'default' of 'net'\.$"
+    ):
         WeightsStore().add(entry, "default", tmp_path / "missing.h5")
     path = tmp_path / "other.h5"
     path.write_bytes(BODY[::-1])

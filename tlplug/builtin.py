@@ -132,5 +132,16 @@ def reader() -> list[Reader]:
             sniff="tlplug.data.folder:sniff",
             read="tlplug.data.folder:read",
             summary="One subfolder a class, with or without train, validation and test folders above",
-        )
+        ),
+        Reader(
+            name="table",
+            sniff="tlplug.data.table:sniff",
+            read="tlplug.data.table:read",
+            options=(
+                Option(name="input", type=str, help="column of the texts, or of the paths of files"),
+                Option(name="label", type=str, help="column of the class names"),
+                Option(name="encoding", type=str, default="utf-8", help="of the file"),
+            ),
+            summary="A CSV, TSV or JSONL file, a row an example, with a column of texts or paths and one of labels",
+        ),
     ]

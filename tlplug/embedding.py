@@ -47,11 +47,13 @@ def embed_to_file(
         raise UsageError(f"Embeddings cannot be written to {str(out)!r}. Valid endings: {', '.join(FORMATS)}.")
     if out.exists():
         raise UsageError(f"There is a file {str(out)!r} already. Choose another --out, or remove it.")
-    sources, labels = read_sources(data, selection.entry.record.modality)
+    examples = read_sources(data, selection.entry.record.modality)
+    sources = [example.source for example in examples]
+    called = [example.name or source_name(example.source, place) for place, example in enumerate(examples)]
     kept, skipped, digests = [], [], []
     for position, digest in enumerate(content_digests(sources)):
         if isinstance(digest, str):
-            skipped.append(Skipped(source_name(sources[position], position), digest))
+            skipped.append(Skipped(called[position], digest))
         else:
             kept.append(position)
             digests.append(digest)
@@ -62,11 +64,11 @@ def embed_to_file(
             rows = [row for row in range(len(block.embeddings)) if block.start + row not in block.failures]
             places = [kept[block.start + row] for row in rows]
             # File names need not be valid text, a table's column must be.
-            names = [source_name(sources[p], p).encode("utf-8", "backslashreplace").decode() for p in places]
-            write(names, [labels[place] for place in places], block.embeddings[rows])
+            names = [called[place].encode("utf-8", "backslashreplace").decode() for place in places]
+            write(names, [examples[place].label for place in places], block.embeddings[rows])
             count += len(rows)
             for position, reason in block.failures.items():
-                skipped.append(Skipped(source_name(sources[kept[position]], position), reason))
+                skipped.append(Skipped(called[kept[position]], reason))
         if not count:
             reason = f"{skipped[0].source}: {skipped[0].reason}" if skipped else "there is none"
             raise DataError(f"No example of {str(data)!r} can be read: {reason}.")

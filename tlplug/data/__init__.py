@@ -8,9 +8,9 @@ from tlplug.data.loading import (
     align_labels,
     load_data,
     load_examples,
-    read_sources,
 )
-from tlplug.data.modality import prevailing_modality, suffixes_of
+from tlplug.data.modality import Reads, prevailing_modality, reads_of
+from tlplug.data.reading import read_inputs, read_sources
 from tlplug.data.split import assign_folds
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TRAIN",
     "VALIDATION",
     "Dataset",
+    "Reads",
     "Skipped",
     "align_labels",
     "assign_folds",
@@ -27,7 +28,8 @@ __all__ = [
     "load_data",
     "load_examples",
     "prevailing_modality",
+    "read_inputs",
     "read_sources",
+    "reads_of",
     "source_name",
-    "suffixes_of",
 ]

@@ -34,6 +34,7 @@ class Dataset:
         modality: of all of them.
         skipped: what was found and left out.
         origin: where it was read from, for people.
+        names: what to call each example, empty where its source says it; none at all when no source needs one.
     """
 
     sources: Sequence[Any]
@@ -44,6 +45,7 @@ class Dataset:
     modality: str
     skipped: tuple[Skipped, ...] = ()
     origin: str = ""
+    names: Sequence[str] = ()
 
     def __repr__(self) -> str:
         parts = ", ".join(
@@ -63,6 +65,7 @@ class Dataset:
             labels=self.labels[positions],
             digests=[self.digests[i] for i in positions],
             splits=self.splits[positions],
+            names=[self.names[i] for i in positions] if self.names else (),
         )
 
     def relabelled(self, labels: NDArray[np.int64], classes: tuple[str, ...]) -> Dataset:
@@ -90,7 +93,7 @@ class Dataset:
 
     def name(self, position: int) -> str:
         """How an example is called in tables and files."""
-        return source_name(self.sources[position], position)
+        return (self.names[position] if self.names else "") or source_name(self.sources[position], position)
 
     def counts(self) -> dict[str, int]:
         """Examples by class name."""

@@ -11,7 +11,7 @@ from typing import Any
 from tlplug.data.folder import walk
 
 
-def find_inputs(inputs: Sequence[Any], suffixes: Iterable[str]) -> list[Any]:
+def find_inputs(inputs: Sequence[Any], suffixes: Iterable[str], *, strings: bool = False) -> list[Any]:
     """Return the sources that some inputs mean, in order, each file once.
 
     Args:
@@ -20,35 +20,48 @@ def find_inputs(inputs: Sequence[Any], suffixes: Iterable[str]) -> list[Any]:
             A text that ends like a file is a path too, so that it is missed when it is not there. Anything else is a
             source as it is.
         suffixes: of the modality.
+        strings: whether a text that is no path is a source of the modality, whatever it ends like.
     """
     endings = tuple(suffixes)
     found: list[Any] = []
     for given in inputs:
-        found.extend(_sources(given, endings))
+        found.extend(_sources(given, endings, strings=strings))
     files = dict.fromkeys(item for item in found if isinstance(item, Path))
     # each file where it comes first; sources of other kinds need not be hashable
     return [item for item in found if not isinstance(item, Path) or files.pop(item, ...) is None]
 
 
-def as_source(source: Any, suffixes: Iterable[str]) -> Any:
-    """A text that ends like a file of the modality is a path; everything else stays what it is."""
+def as_source(source: Any, suffixes: Iterable[str], *, strings: bool = False) -> Any:
+    """A text that ends like a file of the modality is a path; everything else stays what it is.
+
+    With `strings`, where any text is a source, it is a path only when there is something.
+    """
     if isinstance(source, str) and source.lower().endswith(tuple(suffixes)):
-        return Path(source)
+        return source if strings and not os.path.exists(source) else Path(source)  # noqa: PTH110 - takes any text
     return source
 
 
-def _sources(given: Any, endings: tuple[str, ...]) -> Iterator[Any]:
+def _sources(given: Any, endings: tuple[str, ...], *, strings: bool) -> Iterator[Any]:
     if not isinstance(given, str | Path):
         yield given
         return
     path = os.path.expanduser(given)  # noqa: PTH111 - a text need not be a path that pathlib takes
     if os.path.exists(path):  # noqa: PTH110 - and this says no instead of raising for a text that cannot be one
         yield from _below(Path(path), endings)
-    elif glob.has_magic(str(path)) and (matches := sorted(glob.glob(str(path), recursive=True))):  # noqa: PTH207 - takes absolute patterns
+    elif matches := _matches(str(path)):
         for match in matches:
             yield from _below(Path(match), endings)
     else:
-        yield Path(path) if isinstance(given, Path) else as_source(given, endings)
+        yield Path(path) if isinstance(given, Path) else as_source(given, endings, strings=strings)
+
+
+def _matches(pattern: str) -> list[str]:
+    if not glob.has_magic(pattern):
+        return []
+    try:
+        return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - takes absolute patterns
+    except (OSError, ValueError, RecursionError):  # a text with a question mark, too long or odd to be a pattern
+        return []
 
 
 def _below(path: Path, endings: tuple[str, ...]) -> Iterator[Path]:

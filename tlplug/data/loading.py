@@ -12,12 +12,11 @@ import numpy as np
 
 from tlplug.data.content import digests
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, source_name
-from tlplug.data.inputs import find_inputs
-from tlplug.data.modality import of_one_modality, suffixes_of
+from tlplug.data.modality import of_one_modality
+from tlplug.data.reading import read_examples, usable
 from tlplug.data.split import hold_out
-from tlplug.errors import DataError, TlplugError, TlplugWarning, UsageError
-from tlplug.registry import registry
-from tlplug.specs import Example, load_reference, parse_options
+from tlplug.errors import DataError, TlplugWarning, UsageError
+from tlplug.specs import Example
 
 HOLDOUT = 0.2
 
@@ -66,12 +65,15 @@ def load_data(
     if isinstance(data, str | Path):
         if labels is not None:
             raise UsageError("Labels are for a sequence of sources; a path brings its own. Leave labels out.")
-        examples = read_examples(Path(data), reader, options or {})
+        examples, own = read_examples(Path(data), reader, options or {})
+        modality = modality or own
         origin = str(data)
     else:
         examples = _paired(data, labels)
         origin = f"{len(examples)} sources"
+    examples, problems = usable(examples)
     examples, modality, skipped = of_one_modality(examples, modality, origin)
+    skipped = problems + skipped
     dataset = _digested(examples, modality, skipped, origin)
     if test is not None:
         dataset = _with_test(dataset, load_examples(test, modality=modality, reader=reader, options=options))
@@ -86,40 +88,11 @@ def load_examples(
     options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Read labelled examples to report on: the test part where there is one, else everything."""
-    examples, modality, skipped = of_one_modality(read_examples(Path(data), reader, options or {}), modality, str(data))
-    dataset = _digested(examples, modality, skipped, str(data))
+    examples, own = read_examples(Path(data), reader, options or {})
+    examples, problems = usable(examples)
+    examples, modality, skipped = of_one_modality(examples, modality or own, str(data))
+    dataset = _digested(examples, modality, problems + skipped, str(data))
     return dataset.test if TEST in dataset.splits else dataset
-
-
-def read_sources(data: Path, modality: str) -> tuple[list[Any], list[str | None]]:
-    """Read the sources of one modality below a path, with their labels where it has class folders."""
-    suffixes = suffixes_of(modality)
-    found = find_inputs([data], suffixes)
-    if not data.exists() or not found:
-        raise UsageError(f"No {modality} file at {str(data)!r}. Valid: a folder or file, {' '.join(sorted(suffixes))}.")
-    try:
-        known = {example.source: example.label for example in read_examples(data, None, {})}
-    except TlplugError:  # no class folders, so no labels
-        known = {}
-    return found, [known.get(source) for source in found]
-
-
-def read_examples(path: Path, reader: str | None, options: Mapping[str, Any]) -> list[Example]:
-    """Read a path with the named reader, or with the one that is surest."""
-    if not path.exists():
-        raise UsageError(f"No such data: {str(path)!r}. Valid: a folder with one subfolder per class.")
-    if reader:
-        entry = registry().get("reader", reader)
-    else:
-        sure = [(load_reference(entry.record.sniff)(path), entry) for entry in registry().entries("reader")]
-        confidence, entry = max(sure, key=lambda pair: pair[0])
-        if confidence <= 0:
-            raise UsageError(f"No reader takes {str(path)!r}. Valid: a folder with one subfolder per class.")
-    values = parse_options("reader", entry.record.options, options)
-    examples = list(load_reference(entry.record.read)(path, values))
-    if not examples:
-        raise DataError(f"No examples in {str(path)!r}. Valid: a folder with one subfolder per class, files in each.")
-    return examples
 
 
 def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Example]:
@@ -131,27 +104,31 @@ def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Exampl
 
 def _digested(examples: list[Example], modality: str, skipped: list[Skipped], origin: str) -> Dataset:
     """Tell the examples apart by content; those that cannot be read are left out with their reason."""
-    kept: list[tuple[Example, bytes]] = []
+    kept: list[tuple[Example, str, bytes]] = []
     for position, (example, digest) in enumerate(
         zip(examples, digests([example.source for example in examples]), strict=True)
     ):
+        name = example.name or source_name(example.source, position)
         if isinstance(digest, str):
-            skipped.append(Skipped(source_name(example.source, position), digest))
+            skipped.append(Skipped(name, digest))
+        elif example.label is None:
+            skipped.append(Skipped(name, "it has no label"))
         else:
-            kept.append((example, digest))
+            kept.append((example, example.label, digest))
     if not kept:
-        raise DataError(f"No file in {origin!r} can be opened: {skipped[-1].source} {skipped[-1].reason}.")
-    classes = tuple(sorted({example.label for example, _ in kept}))
+        raise DataError(f"No example in {origin!r} can be used: {skipped[-1].source}: {skipped[-1].reason}.")
+    classes = tuple(sorted({label for _, label, _ in kept}))
     index = {name: number for number, name in enumerate(classes)}
     return Dataset(
-        sources=[example.source for example, _ in kept],
-        labels=np.array([index[example.label] for example, _ in kept], np.int64),
+        sources=[example.source for example, *_ in kept],
+        labels=np.array([index[label] for _, label, _ in kept], np.int64),
         classes=classes,
-        digests=[digest for _, digest in kept],
-        splits=np.array([example.split or TRAIN for example, _ in kept]).astype("U10"),
+        digests=[digest for *_, digest in kept],
+        splits=np.array([example.split or TRAIN for example, *_ in kept]).astype("U10"),
         modality=modality,
         skipped=tuple(skipped),
         origin=origin,
+        names=[example.name for example, *_ in kept] if any(example.name for example, *_ in kept) else (),
     )
 
 
@@ -165,6 +142,7 @@ def _with_test(train: Dataset, test: Dataset) -> Dataset:
         digests=[*train.digests, *test.digests],
         splits=np.array([TRAIN] * len(train) + [TEST] * len(test)).astype("U10"),
         skipped=train.skipped + test.skipped,
+        names=[*(train.names or [""] * len(train)), *(test.names or [""] * len(test))],
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from tlplug.data.dataset import Skipped
+from tlplug.data.dataset import Skipped, source_name
 from tlplug.data.inputs import as_source, find_inputs
 from tlplug.errors import DataError, UsageError
 from tlplug.registry import registry
@@ -16,9 +17,27 @@ from tlplug.specs import Example
 _NO_PLUGIN = "none before a plugin is installed, see the README (tlplug plugins list shows what is)"
 
 
-def suffixes_of(modality: str) -> set[str]:
-    """The file endings that the preprocesses of a modality read."""
-    return _suffixes().get(modality, set())
+@dataclass(frozen=True)
+class Reads:
+    """What the preprocesses of a modality read: file endings, and whether any text."""
+
+    suffixes: frozenset[str] = frozenset()
+    strings: bool = False
+
+    def takes(self, source: Any) -> bool:
+        """Whether a path or text can be a source; of other sources nobody can say."""
+        if isinstance(source, Path):
+            return source.suffix.lower() in self.suffixes
+        return self.strings or not isinstance(source, str)
+
+    def find_inputs(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the sources that some inputs mean, see `tlplug.data.inputs.find_inputs`."""
+        return find_inputs(inputs, self.suffixes, strings=self.strings)
+
+
+def reads_of(modality: str) -> Reads:
+    """What the preprocesses of a modality read."""
+    return _reads().get(modality, Reads())
 
 
 def prevailing_modality(data: Path) -> str:
@@ -30,71 +49,75 @@ def prevailing_modality(data: Path) -> str:
     """
     if not data.exists():
         raise UsageError(f"No such data: {str(data)!r}. Valid: a folder or a file.")
-    files = [Example(source=path, label="") for path in find_inputs([data], [""])]
-    return _prevailing(files, _suffixes(), str(data))
+    return _prevailing(find_inputs([data], [""]), str(data))
 
 
 def of_one_modality(
     examples: list[Example], modality: str | None, origin: str
 ) -> tuple[list[Example], str, list[Skipped]]:
     """Keep the examples of the given or the prevailing modality; say why the others are left out."""
-    suffixes = _suffixes()
+    known = _reads()
     if modality is None:
-        known = set().union(*suffixes.values())
-        examples = [replace(example, source=as_source(example.source, known)) for example in examples]
-        modality = _prevailing(examples, suffixes, origin)
-    elif modality not in suffixes:
-        valid = ", ".join(sorted(suffixes)) or _NO_PLUGIN
-        raise UsageError(f"Unknown modality {modality!r}. Valid: {valid}.")
+        endings = frozenset[str]().union(*(reads.suffixes for reads in known.values()))
+        strings = any(reads.strings for reads in known.values())
+        sources = [as_source(example.source, endings, strings=strings) for example in examples]
+        examples = [replace(example, source=source) for example, source in zip(examples, sources, strict=True)]
+        modality = _prevailing(sources, origin)
+    elif modality not in known:
+        raise UsageError(f"Unknown modality {modality!r}. Valid: {', '.join(sorted(known)) or _NO_PLUGIN}.")
+    reads = known[modality]
     kept, skipped = [], []
-    for example in examples:
-        source = as_source(example.source, suffixes[modality])
-        if isinstance(source, Path) and source.suffix.lower() not in suffixes[modality]:
-            reason = f"no {modality} file: its ending is {source.suffix!r}" if source.suffix else "it has no ending"
-            skipped.append(Skipped(str(source), reason))
-        else:
+    for position, example in enumerate(examples):
+        source = as_source(example.source, reads.suffixes, strings=reads.strings)
+        if reads.takes(source):
             kept.append(replace(example, source=source))
+        elif isinstance(source, Path):
+            reason = f"no {modality} file: its ending is {source.suffix!r}" if source.suffix else "it has no ending"
+            skipped.append(Skipped(example.name or str(source), reason))
+        else:
+            name = example.name or source_name(source, position)
+            skipped.append(Skipped(name, f"no {modality} file, but a text"))
     if not kept:
-        raise DataError(_nothing_left(origin, skipped, suffixes[modality]))
+        raise DataError(_nothing_left(origin, skipped, reads))
     return kept, modality, skipped
 
 
-def _suffixes() -> dict[str, set[str]]:
-    suffixes: dict[str, set[str]] = {}
+def _reads() -> dict[str, Reads]:
+    known: dict[str, Reads] = {}
     for entry in registry().entries("preprocess"):
-        suffixes.setdefault(entry.record.modality, set()).update(entry.record.suffixes)
-    return suffixes
+        record, before = entry.record, known.get(entry.record.modality, Reads())
+        known[record.modality] = Reads(before.suffixes | set(record.suffixes), before.strings or record.strings)
+    return known
 
 
-def _prevailing(examples: list[Example], suffixes: Mapping[str, set[str]], origin: str) -> str:
-    endings = collections.Counter(
-        example.source.suffix.lower() for example in examples if isinstance(example.source, Path)
-    )
-    if not endings:
-        valid = ", ".join(sorted(suffixes)) or _NO_PLUGIN
-        raise UsageError(f"Sources that are no files need a modality. Valid: {valid}.")
-    counts = {
-        modality: sum(count for ending, count in endings.items() if ending in known)
-        for modality, known in suffixes.items()
-    }
+def _prevailing(sources: Sequence[Any], origin: str) -> str:
+    known = _reads()
+    plain = [source for source in sources if isinstance(source, str | Path)]
+    if not plain:
+        raise UsageError(f"Sources that are no files need a modality. Valid: {', '.join(sorted(known)) or _NO_PLUGIN}.")
+    counts = {modality: sum(map(reads.takes, plain)) for modality, reads in known.items()}
     found = {modality: count for modality, count in counts.items() if count}
     if not found:
-        if not suffixes:
+        if not known:
             raise DataError(f"No installed plugin reads any data. Valid: {_NO_PLUGIN}.")
-        seen = ", ".join(ending or "no ending" for ending, _ in endings.most_common(5))
-        valid = ", ".join(f"{modality} ({' '.join(sorted(known))})" for modality, known in sorted(suffixes.items()))
+        endings = collections.Counter(_ending(source) for source in plain)
+        seen = ", ".join(ending for ending, _ in endings.most_common(5))
+        valid = ", ".join(f"{name} ({' '.join(sorted(reads.suffixes))})" for name, reads in sorted(known.items()))
         raise DataError(f"No file in {origin!r} can be read. Received: files with {seen}. Valid: {valid}.")
     best = max(found, key=lambda modality: found[modality])
-    rivals = [modality for modality, count in found.items() if modality != best and 2 * count > found[best]]
-    if rivals:
+    if any(modality != best and 2 * count > found[best] for modality, count in found.items()):
         counted = ", ".join(f"{count} {modality}" for modality, count in sorted(found.items()))
         raise UsageError(f"{origin!r} has files of several modalities: {counted}. Choose with --modality {best}.")
     return best
 
 
-def _nothing_left(origin: str, skipped: list[Skipped], suffixes: set[str]) -> str:
+def _ending(source: str | Path) -> str:
+    return (source.suffix.lower() or "no ending") if isinstance(source, Path) else "texts"
+
+
+def _nothing_left(origin: str, skipped: list[Skipped], reads: Reads) -> str:
     endings = sorted({Path(item.source).suffix.lower() or "no ending" for item in skipped})[:5]
     return (
         f"No file in {origin!r} can be read. Received: {len(skipped)} files with {', '.join(endings)}. "
-        f"Valid: {' '.join(sorted(suffixes))}."
+        f"Valid: {' '.join(sorted(reads.suffixes))}."
     )

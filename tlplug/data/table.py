@@ -1,0 +1,199 @@
+"""The reader of tables: a row an example, one column its input (a text or the path of a file), one its label."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tlplug.errors import DataError, UsageError, did_you_mean
+from tlplug.specs import Example
+
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+INPUTS = ("input", "text", "sentence", "content", "body", "path", "file", "filename")
+LABELS = ("label", "class", "category", "target")
+SPLIT = "split"
+"""Names of columns, in lower case, that are taken for what they say when none is stated."""
+
+_SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "dev": "validation"}
+_SPLITS |= {"validation": "validation", "test": "test", "testing": "test"}
+_DELIMITERS = ",;\t|"
+_LONGEST = 1 << 26
+"""Characters that a cell may have."""
+
+Row = tuple[int, Mapping[str, Any] | str]
+"""The number of the line that a row ends on, and its cells by column or the reason why it has none."""
+
+
+def sniff(path: Path) -> float:
+    """Say how sure it is that `path` is a table with an input and a label."""
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return 0.0
+    try:
+        columns = _columns(path, "utf-8")
+        _choose(path, columns, {})
+    except (DataError, UsageError):
+        return 0.2
+    return 0.6
+
+
+def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
+    """Yield an `Example` for every row.
+
+    A value that is the path of a file, seen from the folder of the table, is that file; every other is a text.
+
+    Args:
+        path: a ``.csv`` or ``.tsv`` file with a header, or a ``.jsonl`` file with an object on each line.
+        options: ``input`` and ``label``, the names of columns, found by their names when None; ``encoding``.
+
+    Raises:
+        UsageError: a column that does not exist, or columns that cannot be guessed.
+        DataError: no header, two columns of the chosen name, bytes that are no text, or a quote that never ends.
+    """
+    encoding = options.get("encoding") or "utf-8"
+    columns = _columns(path, encoding)
+    source, label = _choose(path, columns, options)
+    split = next((column for column in columns if column.lower() == SPLIT), None)
+    for number, row in _rows(path, encoding):
+        name = f"{path.name}:{number}"
+        if isinstance(row, str):
+            yield Example(source="", name=name, problem=row)
+            continue
+        value, said = row.get(source), row.get(label) if label else None
+        problem = "" if isinstance(value, str) and value.strip() else f"its {source!r} is empty"
+        if not isinstance(value, str | None):
+            problem = f"its {source!r} is no text but {type(value).__name__}"
+        part = str(row.get(split) or "").strip().lower() if split else ""
+        if part and part not in _SPLITS:
+            problem = problem or f"its {split!r} is {part!r}, not train, validation or test"
+        yield Example(
+            source=_source(path.parent, value or ""),
+            label=None if said is None or not str(said).strip() else str(said).strip(),
+            name=name,
+            split=_SPLITS.get(part),
+            problem=problem,
+        )
+
+
+def _source(folder: Path, value: Any) -> Any:
+    if isinstance(value, str) and len(value) < 4096 and "\n" not in value and "\0" not in value:
+        try:
+            if (file := folder / value.strip()).is_file():
+                return file
+        except OSError:  # a text that is too long for a path
+            return value
+    return value
+
+
+def _choose(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the columns of input and label; no label where there is none to guess and none is stated."""
+    for option in ("input", "label"):
+        if (stated := options.get(option)) and stated not in columns:
+            hint = did_you_mean(stated, columns)
+            raise UsageError(f"{str(path)!r} has no column {stated!r}.{hint} Valid: {', '.join(columns)}.")
+    label = options.get("label") or _named(columns, LABELS)
+    rest = [column for column in columns if column != label and column.lower() != SPLIT]
+    source = options.get("input") or _named(rest, INPUTS) or (rest[0] if len(rest) == 1 else None)
+    if source is None:
+        raise UsageError(
+            f"Which column of {str(path)!r} is the input cannot be told. Received: {', '.join(columns)}. "
+            "State it: --input COLUMN (and --label COLUMN)."
+        )
+    for column in filter(None, (source, label)):
+        if list(columns).count(column) > 1:
+            raise DataError(f"{str(path)!r} has more than one column {column!r}. Rename all but one.")
+    return source, label
+
+
+def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    found = [column for name in names for column in columns if column.strip().lower() == name]
+    return found[0] if found else None
+
+
+def _columns(path: Path, encoding: str) -> list[str]:
+    if path.suffix.lower() == ".jsonl":
+        for _, row in _rows(path, encoding):
+            if isinstance(row, Mapping):
+                return list(row)
+        raise DataError(f"{str(path)!r} has no line that is a JSON object.")
+    for _, cells in _cells(path, encoding):
+        if any(cell.strip() for cell in cells):
+            return cells
+    raise DataError(f"{str(path)!r} is empty. Valid: a header with the names of the columns, then one row an example.")
+
+
+def _rows(path: Path, encoding: str) -> Iterator[Row]:
+    if path.suffix.lower() == ".jsonl":
+        yield from _objects(path, encoding)
+        return
+    header: list[str] | None = None
+    for number, cells in _cells(path, encoding):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if header is None:
+            header = cells
+        elif len(cells) != len(header):
+            yield number, f"it has {len(cells)} cells, the header {len(header)}"
+        else:
+            yield number, dict(zip(header, cells, strict=True))
+
+
+def _objects(path: Path, encoding: str) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path, encoding), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield number, f"it is no JSON: {error}"
+        else:
+            yield number, value if isinstance(value, dict) else "it is no JSON object"
+
+
+def _cells(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
+    first = next((line for line in _lines(path, encoding) if line.strip()), "")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(_DELIMITERS, key=first.count)
+    reader, start = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True), 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{str(path)!r} cannot be read from line {start} on: {error}. Valid: quotes in pairs, doubled inside "
+                "a quoted cell."
+            ) from error
+        yield reader.line_num, cells
+        start = reader.line_num + 1
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """Yield the lines of a text file with their ends; a byte order mark is no part of the first."""
+    codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    try:
+        with path.open(encoding=codec, newline="") as file:
+            yield from file
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise DataError(
+            f"{str(path)!r} is not {encoding}: the byte 0x{byte:02x} in line {_first_undecodable(path, codec)} cannot "
+            "be read. State its encoding, such as --set reader.encoding=latin-1."
+        ) from error
+    except LookupError as error:
+        raise UsageError(f"Unknown encoding {encoding!r}. Valid: utf-8, latin-1, cp1252, utf-16 ...") from error
+
+
+def _first_undecodable(path: Path, codec: str) -> int:
+    """The number of the first line that cannot be decoded, as the file is decoded in blocks of many lines."""
+    number = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):  # noqa: B007 - it is what is returned
+            try:
+                line.decode(codec)
+            except UnicodeDecodeError:
+                break
+    return number
