@@ -58,24 +58,26 @@ class Model:
         """The class names, in the order of the probabilities."""
         return self.predictor.classes
 
-    def predict(self, inputs: Sequence[Any]) -> list[Prediction]:
+    def predict(self, inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None) -> list[Prediction]:
         """Predict some inputs.
 
         Args:
-            inputs: files, folders, patterns, or other sources that the preprocess takes, such as arrays.
+            inputs: files, folders, patterns, tables, or other sources that the preprocess takes, such as arrays.
+            options: of the reader of tables, by address: ``{"reader.input": "text"}``.
 
         Returns:
             One `Prediction` for each source; one that cannot be read has `error` instead of a label.
         """
         if isinstance(inputs, str | Path):
             inputs = [inputs]
-        return self.predictor.predict(inputs)
+        return self.predictor.predict(inputs, split_options(options or {})["reader"])
 
-    def evaluate(self, data: Dataset | str | Path) -> Evaluation:
+    def evaluate(self, data: Dataset | str | Path, *, options: Mapping[str, Any] | None = None) -> Evaluation:
         """Measure the model on labelled examples.
 
         Args:
             data: a part of a `Dataset`, or a path: then its test part where it has one, else everything.
+            options: of the reader, by address.
 
         Returns:
             The answers; `metrics` of it has the figures.
@@ -84,12 +86,13 @@ class Model:
             DataError: it has classes that the model does not know, or nothing that can be read.
         """
         if isinstance(data, str | Path):
-            data = load_examples(data, modality=self.predictor.modality)
+            reader = split_options(options or {})["reader"]
+            data = load_examples(data, modality=self.predictor.modality, options=reader)
         if data.modality != self.predictor.modality:
             raise UsageError(f"The model takes {self.predictor.modality}. Received: {data.modality} data.")
         aligned = data.relabelled(align_labels(data, self.classes), self.classes)
-        probabilities, failures = self.predictor.probabilities(aligned.sources, aligned.digests)
-        return Evaluation.of(aligned, probabilities, failures)
+        probabilities, features = self.predictor.probabilities(aligned.sources, aligned.digests)
+        return Evaluation.of(aligned, probabilities, features.failures)
 
     def save(self, path: str | Path) -> Path:
         """Write the run folder: the model, its figures, answers, report and card.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tlplug import progress
-from tlplug.cli.options import common
+from tlplug.cli.options import column_options, common, parse_settings
 from tlplug.cli.output import clean, print_json, print_table
 
 
@@ -16,8 +16,17 @@ from tlplug.cli.output import clean, print_json, print_table
 @click.argument("run")
 @click.argument("data")
 @click.option("--predictions", metavar="FILE", help="Write every answer to this CSV file.")
+@column_options
 @common
-def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> None:
+def evaluate(
+    run: str,
+    data: str,
+    *,
+    predictions: str | None,
+    input_column: str | None,
+    label_column: str | None,
+    as_json: bool,
+) -> None:
     """Measure RUN on DATA: its test part where it has one, else everything in it.
 
     \b
@@ -34,7 +43,8 @@ def evaluate(run: str, data: str, *, predictions: str | None, as_json: bool) -> 
     if predictions and Path(predictions).exists():
         raise UsageError(f"There is a file {predictions!r} already. Choose another --predictions, or remove it.")
     model = load(run)
-    evaluation = model.evaluate(data)
+    options = parse_settings((), reader__input=input_column, reader__label=label_column)
+    evaluation = model.evaluate(data, options=options)
     known = trained_digests(Path(run), refitted=bool(model.info.get("refit"))) & {
         digest.hex() for digest in evaluation.data.digests
     }

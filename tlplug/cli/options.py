@@ -60,6 +60,16 @@ def backbone_options(function: Function) -> Function:
     return function
 
 
+def column_options(function: Function) -> Function:
+    """Add ``--input`` and ``--label``, the columns of a table; the command gets ``input_column``, ``label_column``."""
+    for option in (
+        click.option("--label", "label_column", metavar="COLUMN", help="Of a table: the column of the class names."),
+        click.option("--input", "input_column", metavar="COLUMN", help="Of a table: the column of texts or paths."),
+    ):
+        function = option(function)
+    return function
+
+
 def parse_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
     """Return ``--set`` values by address, and those of flags that stand for one (``head__epochs=3``)."""
     values: dict[str, Any] = {}

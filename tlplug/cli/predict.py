@@ -8,17 +8,21 @@ from pathlib import Path
 
 import click
 
-from tlplug.cli.options import common
+from tlplug.cli.options import common, parse_settings
 from tlplug.cli.output import print_json, print_table
+
+_WIDEST = 100
+"""Characters of a source that the table shows; a text can be a long one."""
 
 
 @click.command(short_help="Predict files, folders or patterns with a run.")
 @click.argument("run")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--input", "input_column", metavar="COLUMN", help="Of a table: the column of texts or paths.")
 @common
-def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -> int:
-    """Predict each INPUT, a file, a folder or a pattern, with RUN.
+def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, input_column: str | None, as_json: bool) -> int:
+    """Predict each INPUT, a file, a folder, a pattern or a table, with RUN.
 
     An input that cannot be read gets its reason and the others are predicted; the exit code is 1 when none could be.
 
@@ -26,21 +30,20 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -
     Example:
       tlplug predict runs/photos new.jpg holiday/ 'scans/*.png'
     """
-    from tlplug.data import suffixes_of
+    from tlplug.data import reads_of
     from tlplug.errors import UsageError
     from tlplug.model import load
 
     if as_json and as_csv:
         raise UsageError("Both --json and --csv were given. Valid: one of them.")
     model = load(run)
-    predictions = model.predict(inputs)
+    predictions = model.predict(inputs, options=parse_settings((), reader__input=input_column))
     if not any(
         item.error is None or Path(item.source).is_file() or not Path(item.source).exists() for item in predictions
     ):
         modality = model.predictor.modality
-        raise UsageError(
-            f"No {modality} file in {', '.join(map(repr, inputs))}. Valid: {' '.join(sorted(suffixes_of(modality)))}."
-        )
+        valid = " ".join(sorted(reads_of(modality).suffixes))
+        raise UsageError(f"No {modality} file in {', '.join(map(repr, inputs))}. Valid: {valid}.")
     if as_json:
         print_json([prediction.to_json() for prediction in predictions])
     elif as_csv:
@@ -49,17 +52,14 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, as_json: bool) -
         writer.writerow(["source", "label", "probability", *(f"probability of {name}" for name in classes), "error"])
         for item in predictions:
             shares = item.probabilities or {}
-            values = [
-                f"{value:.6f}"
-                for value in (item.probability, *(shares.get(name) for name in classes))
-                if value is not None
-            ]
-            values += [""] * (len(classes) + 1 - len(values))
-            writer.writerow([item.source, item.label or "", *values, item.error or ""])
+            values = [item.probability, *(shares.get(name) for name in classes)]
+            figures = ["" if value is None else f"{value:.6f}" for value in values]
+            writer.writerow([item.source, item.label or "", *figures, item.error or ""])
     else:
-        rows = [
-            [item.source, item.label or "-", "" if item.probability is None else f"{item.probability:.1%}", item.error]
-            for item in predictions
-        ]
+        rows = []
+        for item in predictions:
+            probability = "" if item.probability is None else f"{item.probability:.1%}"
+            source = item.source if len(item.source) <= _WIDEST else f"{item.source[: _WIDEST - 1]}…"
+            rows.append([source, item.label or "-", probability, item.error or item.remark])
         print_table(["source", "label", "probability", ""], rows)
     return 0 if any(item.error is None for item in predictions) else 1

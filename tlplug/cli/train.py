@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tlplug.cli.options import backbone_options, common, parse_settings
+from tlplug.cli.options import backbone_options, column_options, common, parse_settings
 from tlplug.cli.output import clean, print_json, print_table
 from tlplug.errors import UsageError, counted
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
+@column_options
 @backbone_options
 @common
 def train(
@@ -42,19 +43,31 @@ def train(
     out: str | None,
     modality: str | None,
     settings: tuple[str, ...],
+    input_column: str | None,
+    label_column: str | None,
     epochs: int | None,
     learning_rate: float | None,
     seed: int,
     as_json: bool,
     **arguments: Any,
 ) -> None:
-    """Train a classifier on DATA, a folder with one subfolder per class, and measure it on a held-out part.
+    """Train a classifier on DATA, and measure it on a held-out part.
+
+    DATA is a folder with one subfolder per class, or a CSV, TSV or JSONL table with a column of texts or of paths and
+    one of labels.
 
     \b
     Example:
       tlplug train photos/ --backbone efficientnet_lite0 --out runs/photos
+      tlplug train reviews.csv --input review --label rating
     """
-    options = parse_settings(settings, head__epochs=epochs, head__learning_rate=learning_rate)
+    options = parse_settings(
+        settings,
+        head__epochs=epochs,
+        head__learning_rate=learning_rate,
+        reader__input=input_column,
+        reader__label=label_column,
+    )
     model = train_run(
         data,
         out=out,
@@ -126,6 +139,8 @@ def print_summary(model: Model) -> None:
         first = info["skipped"][0]
         reason = clean(f"{first['source']}: {first['reason']}")
         click.echo(f"{len(info['skipped'])} left out, such as {reason}")
+    for remark, count in info["remarks"].items():
+        click.echo(clean(f"{counted(count, 'example')}: {remark}"))
     backbone = info["backbone"]
     weights = f" ({backbone['weights']})" if backbone["weights"] else ""
     chosen = ", ".join(

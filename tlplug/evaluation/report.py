@@ -15,6 +15,9 @@ from tlplug.evaluation.evaluation import Evaluation
 MOST_IN_MATRIX = 50
 """Classes up to which the page has the whole confusion matrix; metrics.json always has it."""
 
+PREVIEW = 400
+"""Characters that are shown of a text."""
+
 Preview = Callable[[Any], tuple[str, bytes]]
 
 
@@ -31,7 +34,7 @@ class ReportInput:
         train_counts: examples of each class in the training part.
         facts: pairs of a term and a text.
         skipped: what was left out.
-        preview: makes a small picture of a source; None where the modality has none.
+        preview: makes a small picture or text of a source; None where the modality has none.
     """
 
     title: str
@@ -57,7 +60,7 @@ def render_report(report: ReportInput) -> str:
                 "label": evaluation.data.classes[evaluation.data.labels[position]],
                 "prediction": evaluation.data.classes[answer],
                 "probability": float(evaluation.probabilities[position, answer]),
-                "picture": _picture(report.preview, evaluation.data.sources[position]),
+                **_preview(report.preview, evaluation.data.sources[position]),
             }
         )
     return _render(
@@ -124,13 +127,17 @@ def _render(template: str, report: ReportInput, **values: Any) -> str:
     )
 
 
-def _picture(preview: Preview | None, source: Any) -> str | None:
-    """Return a picture as a data address; a preview that fails leaves a report without it."""
+def _preview(preview: Preview | None, source: Any) -> dict[str, str | None]:
+    """Return a picture as a data address, or the beginning of a text; one that fails leaves a report without it."""
+    shown: dict[str, str | None] = {"picture": None, "text": None}
     if preview is None:
-        return None
+        return shown
     try:
         media, data = preview(source)
-        address = f"data:{media};base64,{base64.b64encode(data).decode()}" if media.startswith("image/") else None
+        if media.startswith("image/"):
+            shown["picture"] = f"data:{media};base64,{base64.b64encode(data).decode()}"
+        elif media == "text/plain":
+            shown["text"] = data.decode("utf-8", "replace")[:PREVIEW]
     except Exception:  # noqa: BLE001 - a plugin's preview never costs the report
-        return None
-    return address
+        return shown
+    return shown

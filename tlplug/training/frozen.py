@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ class Training:
         metrics: every figure of the report.
         skipped: what was left out, and why.
         computed: how many embeddings were not kept from before.
+        remarks: what the preprocess remarked, and about how many examples.
     """
 
     predictor: Predictor
@@ -44,6 +46,7 @@ class Training:
     metrics: Mapping[str, Any]
     skipped: tuple[Skipped, ...]
     computed: int
+    remarks: Mapping[str, int]
 
 
 def train_frozen(
@@ -96,7 +99,8 @@ def train_frozen(
         preprocess=extractor.preprocess,
         head=fitted.predict,
     )
-    return Training(predictor, fitted, data, evaluation, metrics, (*data.skipped, *skipped), features.computed)
+    remarks = dict(collections.Counter(features.remarks.values()).most_common())
+    return Training(predictor, fitted, data, evaluation, metrics, (*data.skipped, *skipped), features.computed, remarks)
 
 
 def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple[NDArray[np.bool_], list[Skipped]]:

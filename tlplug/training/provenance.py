@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug.backbones import Selection
+from tlplug.errors import counted
 from tlplug.evaluation import ReportInput, percent
 from tlplug.heads import HeadChoice
 from tlplug.registry import registry
@@ -56,6 +57,7 @@ def run_info(
         "runtime": {"name": compiled.runtime, "difference_from_keras": compiled.difference},
         "seed": choice.seed,
         "features_computed": training.computed,
+        "remarks": dict(training.remarks),
         "skipped": [{"source": item.source, "reason": item.reason} for item in training.skipped],
         "plugins": plugins,
         "plugin_files": _plugin_files(),
@@ -108,6 +110,9 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
     ]
     if backbone_info.get("licence"):
         facts.insert(3, ("licence of the weights", backbone_info["licence"]))
+    if training.remarks:
+        remarks = "; ".join(f"{counted(count, 'example')} {remark}" for remark, count in training.remarks.items())
+        facts.insert(1, ("remarks", remarks))
     if info["refit"]:
         facts.insert(2, ("refit", "after these figures were measured, the head was fitted on all examples"))
     preview = training.predictor.preprocess.entry().record.preview
