@@ -135,7 +135,6 @@ ALLOWED = {
     ("specs/preprocess.py", ".png"),
     # A preview is shown in a page, which takes pictures of any modality as data addresses.
     ("evaluation/report.py", "image/"),
-    ("evaluation/report.py", "_picture"),
     ("evaluation/report.py", "picture"),
 }
 """Code that may say such a word: the module, and what is said."""

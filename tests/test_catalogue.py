@@ -41,7 +41,7 @@ def test_every_row_says_what_it_is_and_who_brings_it(dots, function):
 def test_the_hosts_own_parts_are_listed():
     assert [row["name"] for row in tlplug.list_heads()] == ["linear", "mlp", "prototype"]
     assert [row["name"] for row in tlplug.list_runtimes()] == ["litert", "tensorflow"]
-    assert [row["name"] for row in tlplug.list_readers()] == ["folder"]
+    assert [row["name"] for row in tlplug.list_readers()] == ["folder", "table"]
     assert [row["name"] for row in tlplug.list_backbones()] == ["file:<model.keras>"]
     assert tlplug.list_preprocesses() == []
     assert {row["plugin"] for row in tlplug.list_heads()} == {"tlplug"}

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+VALID = "a folder with one subfolder per class and files in each, or a table with a column of labels."
 MAIN = "from tlplug.cli import main; main()"
 
 
@@ -62,12 +63,12 @@ def rows(count, start=0):
 
 def test_no_such_folder(refused, dots):
     line = refused(2, "train", "nowhere", *dots.plugins)
-    assert "No such data: 'nowhere'. Valid: a folder with one subfolder per class." in line
+    assert f"No such data: 'nowhere'. Valid: {VALID}" in line
 
 
 def test_a_file_where_a_folder_should_be(refused, here, dots):
     (here / "photo.dots").write_text("1")
-    assert "Valid: a folder with one subfolder per class." in refused(2, "train", "photo.dots", *dots.plugins)
+    assert VALID in refused(2, "train", "photo.dots", *dots.plugins)
 
 
 def test_an_empty_folder(refused, here, dots):
@@ -267,7 +268,7 @@ def test_the_traceback_is_shown_with_debug_only(cli, dots):
     result = cli("train", "nowhere", "--debug", *dots.plugins)
     assert result.code == 2
     assert result.err.startswith("Traceback (most recent call last):\n")
-    assert result.lines[-1] == "Error: No such data: 'nowhere'. Valid: a folder with one subfolder per class."
+    assert result.lines[-1] == f"Error: No such data: 'nowhere'. Valid: {VALID}"
 
 
 def test_a_plugin_that_fails_at_work_is_one_line(refused, here, dots):

@@ -96,7 +96,7 @@ def new_run(path: Path) -> Iterator[Path]:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise RunBusyError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
-    except FileNotFoundError:  # another process has just failed, and removed the folder
+    except (FileNotFoundError, FileExistsError):  # another process has just failed, and removes the folder
         raise RunBusyError(f"Another process was writing {str(path)!r}. Try again.") from None
     try:
         _empty(partial)

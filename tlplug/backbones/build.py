@@ -140,7 +140,7 @@ def describe_inputs(model: keras.Model, stated: tuple[int | None, ...] | None = 
     specs = []
     for tensor in model.inputs:
         shape = tuple(tensor.shape[1:])
-        if None in shape and stated is not None and len(model.inputs) == 1:
+        if stated is not None and len(stated) == len(shape) and len(model.inputs) == 1:
             shape = tuple(own if own is not None else given for own, given in zip(shape, stated, strict=True))
         specs.append(ArraySpec(tensor.name.partition(":")[0], shape, str(tensor.dtype)))
     return tuple(specs)
