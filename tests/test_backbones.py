@@ -397,3 +397,19 @@ def test_a_damaged_file_is_one_line(saved, damage):
     ) as error:
         build_backbone(select_backbone(f"file:{path}", modality="vector"))
     assert "\n" not in str(error.value)
+
+
+def test_a_setting_that_is_called_like_a_layer_is_a_part_of_the_digest(vectors):
+    @tlplug.register_backbone(
+        "named", modality="vector", options=[Option(name="act", type=str, default="relu")], input_shape=(8,)
+    )
+    def build(weights=None, act="relu"):
+        import keras
+
+        return keras.Sequential([keras.Input((8,)), keras.layers.Activation(act, name=act)])
+
+    digests = {
+        act: build_backbone(select_backbone("named", modality="vector", options={"act": act})).digest
+        for act in ("relu", "tanh")
+    }
+    assert digests["relu"] != digests["tanh"]

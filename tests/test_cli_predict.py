@@ -194,7 +194,7 @@ def test_a_damaged_run_is_one_line(cli, dots, dots_run, files, tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
-    [("metrics.json", "{", "its metrics.json cannot be read. Train again."), ("run.json", "[]", "its run.json is ")],
+    [("metrics.json", "{", "its metrics.json cannot be read. Train again."), ("run.json", "[]", "its run.json has no JSON object")],
 )
 def test_a_run_whose_own_files_are_damaged_is_one_clear_line(
     cli, dots, dots_run, files, tmp_path, name, content, reason
@@ -351,3 +351,9 @@ def test_after_refitting_the_held_out_part_counts_as_trained_on(cli, dots, tmp_p
     data = dots.write(tmp_path / "data")
     assert cli("train", data, "--refit", "--out", tmp_path / "run", *dots.plugins).code == 0
     assert "42 of these examples were trained on" in cli("evaluate", tmp_path / "run", data, *dots.plugins).err
+
+
+def test_options_of_the_reader_can_be_set_and_no_others(predict):
+    result = predict("1 2 3", "--set", "head.penalty=1")
+    assert result.code == 2
+    assert "Here only options of the reader can be set. Received: 'head.penalty'. Valid: reader.NAME." in result.err

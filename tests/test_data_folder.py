@@ -187,7 +187,7 @@ def test_endings_count_in_any_case_and_other_files_are_named(vectors, tmp_path):
         (
             ["a/1.vec", "a/2.vec"],
             "A classifier needs at least two classes. Received: '{}' with the one class 'a'. "
-            "Valid: one subfolder per class.",
+            "Valid: one subfolder per class, or a column with two labels at least.",
         ),
         (
             ["a/1.vec", "a/2.vec", "b/1.vec"],

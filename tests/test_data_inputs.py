@@ -107,16 +107,16 @@ def test_sources_have_labels_where_there_are_class_folders(vectors, tmp_path):
         path = tmp_path / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    pairs = {example.source.name: example.label for example in read_sources(tmp_path / "data", "vector")}
+    pairs = {example.source.name: example.label for example in read_sources(tmp_path / "data", "vector")[0]}
     assert pairs == {"1.vec": "a", "2.vec": "a", "3.vec": "b", "4.vec": None}
 
 
 def test_a_folder_without_class_folders_and_a_file_have_no_labels(vectors, tmp_path):
     (tmp_path / "1.vec").write_text("1")
-    assert read_sources(tmp_path / "1.vec", "vector") == [Example(source=tmp_path / "1.vec")]
+    assert read_sources(tmp_path / "1.vec", "vector") == ([Example(source=tmp_path / "1.vec")], [])
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "2.vec").write_text("2")
-    assert read_sources(tmp_path / "data", "vector") == [Example(source=tmp_path / "data" / "2.vec")]
+    assert read_sources(tmp_path / "data", "vector") == ([Example(source=tmp_path / "data" / "2.vec")], [])
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])

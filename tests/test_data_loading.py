@@ -158,7 +158,7 @@ def test_leaks_between_two_data_sets_are_left_out(folder):
 def test_a_class_of_which_only_leaks_train_is_an_error(folder):
     files = numbered("train/a", "test/a", "test/b") | {"train/b/1.vec": "test/b 1"}
     with pytest.raises(
-        DataError, match=r"^The training part of .* has no example of: b. Valid: .*none of them in test/"
+        DataError, match=r"^The training part of .* has no example of: b. Taken out .*: 1 example\. Valid: "
     ):
         load_data(folder(files))
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tlplug
+from tlplug.data import load_data
 from tlplug.data.table import read, sniff
 from tlplug.errors import DataError, UsageError
 
@@ -79,12 +81,15 @@ def test_a_chosen_column_that_comes_twice_is_one_line(table):
         rows(path)
 
 
-def test_paths_are_seen_from_the_folder_of_the_table(table, tmp_path, monkeypatch):
+def test_paths_are_seen_from_the_folder_of_the_table(vectors, table, tmp_path, monkeypatch):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "one.vec").write_text("1")
-    path = table("path,label\nclips/one.vec,a\nclips/two.vec,b\n")
-    monkeypatch.chdir("/")
-    assert rows(path) == [(tmp_path / "clips" / "one.vec", "a", ""), ("clips/two.vec", "b", "")]
+    path = table("path,label\nclips/one.vec,a\nclips/two.vec,b\nclips/none.vec,b\nno word.vec,a\n")
+    (tmp_path / "elsewhere" / "clips").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "clips" / "two.vec").write_text("a decoy")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = [source for source, *_ in rows(path)]
+    assert found == [tmp_path / name for name in ("clips/one.vec", "clips/two.vec", "clips/none.vec", "no word.vec")]
 
 
 def test_the_split_column_splits(table):
@@ -109,8 +114,8 @@ def test_a_row_that_cannot_be_used_costs_no_other(table):
 def test_examples_are_called_by_the_line_they_end_on(table):
     path = table('text,label\n"two\nlines",x\nb,y\n')
     assert [(example.name, example.source) for example in read(path, {})] == [
-        ("table.csv:3", "two\nlines"),
-        ("table.csv:4", "b"),
+        (f"{path}:3", "two\nlines"),
+        (f"{path}:4", "b"),
     ]
 
 
@@ -199,6 +204,42 @@ def test_what_csv_writes_is_read(tmp_path_factory, pairs):
     found = list(read(path, {}))
     assert len(found) == len(wanted)
     for example, (text, label) in zip(found, wanted, strict=True):
-        assert str(example.source).splitlines() == text.encode("utf-8", "replace").decode().splitlines()
+        assert str(example.source) == text.encode("utf-8", "replace").decode()
         assert bool(example.problem) == (not text.strip())
         assert example.label == (label.encode("utf-8", "replace").decode().strip() or None)
+
+
+def test_paths_that_are_not_there_are_missed_and_no_texts(vectors, table, tmp_path):
+    path = table("path,label\n" + "".join(f"gone/{i}.vec,{'ab'[i % 2]}\n" for i in range(10)))
+    with pytest.raises(DataError) as error:
+        load_data(path)
+    assert f"{tmp_path / 'gone' / '9.vec'}: cannot be read: No such file or directory" in str(error.value)
+
+
+def test_a_sentence_that_ends_like_a_text_file_is_a_sentence(vectors, table):
+    tlplug.register_preprocess("plain", modality="plain", suffixes=[".txt"], strings=True)(lambda options, files: None)
+    path = table("text,label\nI opened notes.txt,a\nnotes.txt,a\n")
+    assert [source for source, *_ in rows(path)] == ["I opened notes.txt", path.parent / "notes.txt"]
+
+
+def test_columns_of_json_lines_are_those_of_all_lines(table):
+    path = table('{"text": "a"}\n{"text": "b", "label": "x"}\n{"text": "c", "label": ["x"]}\n', "table.jsonl")
+    assert rows(path) == [("a", None, ""), ("b", "x", ""), ("c", "['x']", "its 'label' is no name but list")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "error", "message"),
+    [
+        ("utf-16", DataError, "is not utf-16: "),
+        ("undefined", DataError, "is not undefined: "),
+        ("a\0", UsageError, "Unknown"),
+    ],
+)
+def test_an_encoding_that_fails_is_one_line(table, encoding, error, message):
+    with pytest.raises(error, match=message):
+        rows(table("text,label\na,x\n"), encoding=encoding)
+
+
+def test_a_table_without_labels_asks_for_the_column(vectors, table):
+    with pytest.raises(UsageError, match=r"^No labels in .*\. State the column that holds the class names: --label"):
+        load_data(table("file,kind\n1.vec,a\n"), options={"input": "file"})

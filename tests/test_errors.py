@@ -108,9 +108,9 @@ def test_a_class_with_one_example(refused, here, dots):
 def test_files_that_nothing_reads(refused, here, dots):
     for label in "ab":
         (here / "data" / label).mkdir(parents=True)
-        (here / "data" / label / "notes.txt").write_text(label)
+        (here / "data" / label / "notes.odd").write_text(label)
     line = refused(1, "train", "data", *dots.plugins)
-    assert "No file in 'data' can be read. Received: files with .txt. Valid: " in line
+    assert "No file in 'data' can be read. Received: files with .odd. Valid: " in line
     assert "dots (.dots)" in line
 
 
@@ -193,7 +193,7 @@ def test_a_run_folder_that_is_none(refused, here, command):
     (here / "run" / "run.json").write_text("{}")
     assert "manifest.json is missing" in refused(1, command, "run", "data")
     (here / "run" / "run.json").write_text("[]")
-    assert "The run 'run' is damaged: its run.json is " in refused(1, command, "run", "data")
+    assert "The run 'run' is damaged: its run.json has no JSON object" in refused(1, command, "run", "data")
     (here / "other.partial").mkdir()
     assert "There is an unfinished one: 'other.partial'." in refused(2, command, "other", "data")
 

@@ -440,3 +440,38 @@ def test_the_random_twin_of_a_model_file_follows_the_file(network, tmp_path, mon
         selection = select_backbone("file:m.keras", modality="vector", weights=RANDOM)
         sizes.append(compile_backbone(selection).embedding_size)
     assert sizes == [3, 5]
+
+
+def test_a_lack_of_memory_is_no_refusal(network):
+    selection = network()
+    model, lacks = build_backbone(selection).model, [True]
+
+    def run(arrays):
+        if lacks:
+            lacks.clear()
+            raise MemoryError("for a moment")
+        return np.asarray(model(arrays["values"]))
+
+    add_runtime(run)
+    with pytest.raises(MemoryError):
+        compile_backbone(selection)
+    assert compile_backbone(selection).runtime == "rival"
+
+
+def test_a_network_of_variable_length_may_have_a_shortest_input(vectors, cache):
+    @tlplug.register_backbone("lengths", modality="vector", input_shape=(None, 2))
+    def build(weights=None):
+        import keras
+
+        inputs = keras.Input((None, 2), name="values")
+        hidden = keras.layers.Conv1D(4, 5, padding="valid")(inputs)
+        return keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(hidden))
+
+    compiled = compile_backbone(select_backbone("lengths", modality="vector"))
+    assert compiled.runtime == "litert"
+    embed = compiled.open()
+    good = np.random.default_rng(0).normal(size=(2, 8, 2)).astype("float32")
+    first = embed({"values": good})
+    with pytest.raises((RuntimeError, ValueError)):
+        embed({"values": good[:, :2]})
+    assert np.array_equal(embed({"values": good}), first)

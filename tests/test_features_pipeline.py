@@ -169,7 +169,7 @@ def test_of_large_sources_fewer_are_decoded_ahead(monkeypatch):
     for consumed, example in enumerate(run_pipeline(sources(), large, lambda arrays: arrays["x"][:, :1]), 1):
         assert example.embeddings.item() == example.position
         waiting.append(len(drawn) - consumed)
-    assert max(waiting[AHEAD:]) <= 8 + (WORKERS + 2) * BATCH
+    assert max(waiting) <= 8 + (WORKERS + 2) * BATCH
 
 
 def test_a_consumer_that_raises_ends_it_without_hanging():
@@ -246,14 +246,38 @@ def test_more_windows_than_memory_takes_are_embedded_before_their_batch_is_full(
     def lonely(length):
         return Decoded([{"x": np.ones(length, "uint8")}])
 
-    waiting = []
+    drawn, waiting = [], []
     lengths = range(100, 160)  # no two of one shape
-    for example in run_pipeline(enumerate(lengths), lonely, lambda arrays: sums(arrays).astype("float32")):
-        waiting.append(example.position)
+
+    def sources():
+        for pair in enumerate(lengths):
+            drawn.append(pair)
+            yield pair
+
+    for done, example in enumerate(run_pipeline(sources(), lonely, lambda arrays: sums(arrays).astype("float32")), 1):
+        waiting.append(len(drawn) - done)
         assert example.embeddings.item() == lengths[example.position]
-    assert sorted(waiting) == list(range(60))
+    assert len(waiting) == 60
+    assert max(waiting) <= 2 * (1000 // 100)  # as many wait to be decoded, and for their batch
 
 
 def test_a_source_without_windows_is_a_failure():
     (example,) = run_pipeline([(0, None)], lambda _: Decoded([]), embed)
     assert (example.embeddings, example.failure) == (None, "there is nothing in it")
+
+
+def test_a_shape_that_the_network_does_not_take_costs_its_sources_alone():
+    def choosy(arrays):
+        if arrays["x"].shape[1] < 2:
+            raise RuntimeError("too short\nindeed")
+        return sums(arrays)
+
+    def windows(lengths):
+        return Decoded([{"x": np.ones(length, "float32")} for length in lengths])
+
+    lengths = [(3,), (1,), (3, 1), (3, 3), (1, 1)]
+    examples = {e.position: e for e in run_pipeline(enumerate(lengths), windows, choosy)}
+    assert sorted(examples) == [0, 1, 2, 3, 4]
+    refused = [position for position, example in examples.items() if example.embeddings is None]
+    assert sorted(refused) == [1, 2, 4]
+    assert {examples[p].failure for p in refused} == {"the network does not take it: RuntimeError: too short"}

@@ -233,9 +233,12 @@ def test_a_read_only_disk_is_said(disk):
         (lambda path: path.with_name("run.partial").mkdir(), "No such run: .*There is an unfinished one: .*partial'"),
         (lambda path: path.mkdir(), "is no run: it has no run.json that can be read"),
         (lambda path: path.write_text("a file"), "is no run"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "is no run"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "run' is damaged: its run.json is"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_bytes(b"\xff")), "is no run"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "is damaged: its run.json cannot be read"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "run' is damaged: its run.json has no JSON object"),
+        (
+            lambda path: (path.mkdir(), (path / "run.json").write_bytes(b"\xff")),
+            "is damaged: its run.json cannot be read",
+        ),
     ],
 )
 def test_a_folder_that_is_no_run_is_told(tmp_path, make, message):
@@ -247,7 +250,7 @@ def test_a_folder_that_is_no_run_is_told(tmp_path, make, message):
 def test_a_damaged_run_is_told_from_what_is_none(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("[]")
-    with pytest.raises(DamagedRunError, match=r"is damaged: its run\.json is .*\. Train again, or restore it\.$"):
+    with pytest.raises(DamagedRunError, match=r"is damaged: its run\.json has .*\. Train again, or restore it\.$"):
         run.read_info(tmp_path / "run")
     (tmp_path / "run" / "run.json").unlink()
     with pytest.raises(RunError) as error:

@@ -340,3 +340,43 @@ def test_a_file_cannot_be_added_to_a_cache_that_cannot_be_written(cache, tmp_pat
     path.write_bytes(BODY)
     with pytest.raises(WeightsError, match="Not a directory"):
         WeightsStore().add(entry_of(url("https://example.org/net.h5")), "default", path)
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_added_by_a_relative_name_is_called_as_it_is(cache, tmp_path, entry_of, monkeypatch, name):
+    (tmp_path / "checkpoint" / "deep").mkdir(parents=True)
+    (tmp_path / "checkpoint" / "a.bin").write_bytes(BODY)
+    monkeypatch.chdir(tmp_path / "checkpoint" / ("deep" if name == ".." else ""))
+    url = Weights(sources=(Source(kind="url", location="http://127.0.0.1:9/a"),))
+    entry = entry_of({"one": url, "other": url})
+    (tmp_path / "other.bin").write_bytes(b"other")
+    WeightsStore().add(entry, "other", tmp_path / "other.bin")
+    stored = WeightsStore().add(entry, "one", Path(name))
+    assert stored.path.name == "checkpoint"
+    assert WeightsStore().verify(entry, "one") is None
+    assert WeightsStore().find(entry, "one").sha256 == content_digest(tmp_path / "checkpoint")
+    assert WeightsStore().find(entry, "other") is not None
+
+
+def test_what_links_lead_to_is_a_part_of_a_folder(cache, tmp_path, entry_of):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kernel").write_bytes(BODY)
+    (tmp_path / "own" / "net").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "own" / "again").symlink_to(tmp_path / "own")
+    entry = entry_of(file(tmp_path / "own"))
+    before = WeightsStore().get(entry, "default").sha256
+    (tmp_path / "elsewhere" / "kernel").write_bytes(BODY + b"changed")
+    assert WeightsStore().get(entry, "default").sha256 != before
+    (tmp_path / "own" / "dead").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(WeightsError, match=r"cannot be read: .*dead a link that leads nowhere\.$"):
+        WeightsStore().get(entry, "default")
+
+
+def test_a_hash_in_capitals_is_the_same_hash(cache, tmp_path, entry_of):
+    path = tmp_path / "net.h5"
+    path.write_bytes(BODY)
+    url = Source(kind="url", location="http://127.0.0.1:9/net.h5")
+    entry = entry_of(Weights(sources=(url,), sha256=SHA256.upper()))
+    WeightsStore().add(entry, "default", path)
+    assert WeightsStore().find(entry, "default").sha256 == SHA256

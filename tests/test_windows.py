@@ -154,17 +154,17 @@ def test_from_a_table_to_a_report_and_predictions(cli, words, tmp_path):
     assert "40 word examples, 2 classes: 32 train, 8 test" in result.out
     assert "examples: cut after 12 letters" in result.out
     assert json.loads((run / "run.json").read_text())["remarks"].keys() == {"cut after 12 letters"}
-    assert (run / "predictions.csv").read_text().splitlines()[1].startswith("words.csv:")
+    assert (run / "predictions.csv").read_text().splitlines()[1].startswith(f"{words}:")
     answers = cli("predict", run, "abab", "zxzx", "--json").json
     assert [(answer["source"], answer["label"]) for answer in answers] == [("abab", "early"), ("zxzx", "late")]
     assert cli("predict", run, "a" * 50, "--json").json[0]["remark"] == "cut after 12 letters"
     by_row = cli("predict", run, words, "--json").json
-    assert [row["source"] for row in by_row[:2]] == ["words.csv:2", "words.csv:3"]
+    assert [row["source"] for row in by_row[:2]] == [f"{words}:2", f"{words}:3"]
     assert len(by_row) == 40
     figures = cli("evaluate", run, words, "--json").json["metrics"]["test"]
     assert figures["examples"] == 40
     assert cli("embed", words, "--backbone", "key", "--out", tmp_path / "e.csv").code == 0
-    assert (tmp_path / "e.csv").read_text().splitlines()[1].startswith("words.csv:2,early,")
+    assert (tmp_path / "e.csv").read_text().splitlines()[1].startswith(f"{words}:2,early,")
 
 
 def test_mistakes_are_shown_as_texts_and_escaped(cli, words, tmp_path):

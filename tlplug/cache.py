@@ -41,7 +41,7 @@ def prune_cache(days: float) -> int:
     before = time.time() - days * _DAY
     freed = clear_partial(cache_dir(), time.time() - _HOUR)
     for kind in ("compiled", "features"):
-        for entry in _entries(kind):
+        for entry in (*_entries(kind), *(cache_dir() / kind).glob("*.refused")):
             with contextlib.suppress(FileNotFoundError):  # another process removes it at this moment
                 if entry.stat().st_mtime < before:
                     freed += _remove(entry)
@@ -56,6 +56,10 @@ def _entries(kind: str) -> list[Path]:
 
 
 def _remove(folder: Path) -> int:
+    if not folder.is_dir():
+        size = folder.stat().st_size if folder.exists() else 0
+        folder.unlink(missing_ok=True)
+        return size
     size = folder_size(folder)
     shutil.rmtree(folder, ignore_errors=True)
     return size - folder_size(folder)

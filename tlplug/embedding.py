@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,12 @@ FORMATS = (".parquet", ".arrow", ".csv")
 
 
 def embed_to_file(
-    data: Path, selection: Selection, out: Path, *, runtime: str | None = None
+    data: Path,
+    selection: Selection,
+    out: Path,
+    *,
+    runtime: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[int, list[Skipped]]:
     """Embed every example below a path and write them to a table, some hundred at a time.
 
@@ -31,10 +36,11 @@ def embed_to_file(
     list of float32; in a CSV file one column for each number.
 
     Args:
-        data: a folder with or without class folders, or a file.
+        data: a folder with or without class folders, a file, or a table.
         selection: the backbone.
         out: a new file that ends in ``.parquet``, ``.arrow`` or ``.csv``.
         runtime: name of the runtime.
+        options: of the reader, for tables.
 
     Returns:
         The number of rows, and what was left out.
@@ -47,10 +53,10 @@ def embed_to_file(
         raise UsageError(f"Embeddings cannot be written to {str(out)!r}. Valid endings: {', '.join(FORMATS)}.")
     if out.exists():
         raise UsageError(f"There is a file {str(out)!r} already. Choose another --out, or remove it.")
-    examples = read_sources(data, selection.entry.record.modality)
+    examples, skipped = read_sources(data, selection.entry.record.modality, options)
     sources = [example.source for example in examples]
     called = [example.name or source_name(example.source, place) for place, example in enumerate(examples)]
-    kept, skipped, digests = [], [], []
+    kept, digests = [], []
     for position, digest in enumerate(content_digests(sources)):
         if isinstance(digest, str):
             skipped.append(Skipped(called[position], digest))

@@ -80,7 +80,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     >>> did_you_mean("liner", ["linear", "mlp"])
     " Did you mean 'linear'?"
     """
-    close = difflib.get_close_matches(name, list(names), n=1)
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

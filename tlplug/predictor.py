@@ -131,11 +131,18 @@ class Predictor:
             options: of the reader, for tables.
         """
         reads = reads_of(self.modality)
-        sources, names = read_inputs(inputs, self.modality, options)
+        examples = read_inputs(inputs, self.modality, options)
         empty = [given for given in inputs if isinstance(given, str | Path) and not reads.find_inputs([given])]
-        probabilities, features = self.probabilities(sources)
+        usable = [example for example in examples if not example.problem]
+        probabilities, features = self.probabilities([example.source for example in usable])
+        rows = iter(enumerate(probabilities))
         predictions = []
-        for position, (name, row) in enumerate(zip(names, probabilities, strict=True)):
+        for example in examples:
+            name = example.name
+            if example.problem:
+                predictions.append(Prediction(name, error=example.problem))
+                continue
+            position, row = next(rows)
             if position in features.failures:
                 predictions.append(Prediction(name, error=features.failures[position]))
                 continue

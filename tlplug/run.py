@@ -144,12 +144,18 @@ def read_info(path: Path) -> dict[str, Any]:
         raise RunError(f"The run {str(path)!r} is not finished. Valid: a folder that tlplug train has completed.")
     try:
         info = read_json(path / INFO)
-    except (OSError, ValueError):
+    except ValueError:
+        raise DamagedRunError(
+            f"The run {str(path)!r} is damaged: its {INFO} cannot be read. Train again, or restore it."
+        ) from None
+    except OSError:
         raise RunError(
             f"{str(path)!r} is no run: it has no {INFO} that can be read. Valid: a folder that tlplug train has made."
         ) from None
     if not isinstance(info, dict):
-        raise DamagedRunError(f"The run {str(path)!r} is damaged: its {INFO} is none. Train again, or restore it.")
+        raise DamagedRunError(
+            f"The run {str(path)!r} is damaged: its {INFO} has no JSON object. Train again, or restore it."
+        )
     return info
 
 

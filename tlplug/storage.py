@@ -42,14 +42,35 @@ def content_digest(path: Path) -> str:
     """Return the sha256 of a file, or of the sorted lines ``<sha256>  <relative path>`` of a folder's files, in hex."""
     if not path.is_dir():
         return file_digest(path)
-    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
-    lines = "".join(f"{file_digest(file)}  {name}\n" for name, file in files)
+    lines = "".join(f"{file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in files_below(path))
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return every file below a folder, by its path; links are followed, to a folder once.
+
+    Raises:
+        FileNotFoundError: a link leads nowhere.
+    """
+    seen: set[tuple[int, int]] = set()
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(parent)  # noqa: PTH116 - a device and inode pair tells where links lead
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for name in files:
+            file = Path(parent, name)
+            if not file.exists():
+                raise FileNotFoundError(errno.ENOENT, "a link that leads nowhere", str(file))
+            found.append(file)
+    return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
 
 
 def size_of(path: Path) -> int:
     """Bytes in a file, or in all files of a folder."""
-    return folder_size(path) if path.is_dir() else path.stat().st_size
+    return sum(file.stat().st_size for file in files_below(path)) if path.is_dir() else path.stat().st_size
 
 
 def folder_size(folder: Path) -> int:
@@ -197,6 +218,18 @@ def clear_partial(folder: Path, older_than: float) -> int:
                 freed += folder_size(path) if path.is_dir() else path.stat().st_size
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     return freed
+
+
+def make_cache_folder(folder: Path) -> None:
+    """Make a folder of the cache.
+
+    Raises:
+        PermissionError: whatever the reason is that it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermissionError(errno.EACCES, error.strerror or "cannot be made", str(folder)) from error
 
 
 def is_disk_trouble(error: OSError) -> bool:

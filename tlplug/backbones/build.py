@@ -186,11 +186,19 @@ def _layer_names(config: Any) -> Iterator[str]:
             yield from _layer_names(value)
 
 
-def _without_names(config: Any, numbers: Mapping[str, str]) -> Any:
+_REFERENCES = {"inbound_nodes", "input_layers", "output_layers"}
+"""Where a configuration names layers; the same word elsewhere, such as an activation, is a setting."""
+
+
+def _without_names(config: Any, numbers: Mapping[str, str], *, refers: bool = False) -> Any:
     """A model's configuration with positions for the names that Keras numbers anew in every build."""
     if isinstance(config, Mapping):
         dropped = {"name", "registered_name", "build_config", "shared_object_id"}
-        return {key: _without_names(value, numbers) for key, value in config.items() if key not in dropped}
+        return {
+            key: _without_names(value, numbers, refers=refers or key in _REFERENCES)
+            for key, value in config.items()
+            if key not in dropped
+        }
     if isinstance(config, list | tuple):
-        return [_without_names(value, numbers) for value in config]
-    return numbers.get(config, config) if isinstance(config, str) else config
+        return [_without_names(value, numbers, refers=refers) for value in config]
+    return numbers.get(config, config) if refers and isinstance(config, str) else config

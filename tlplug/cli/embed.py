@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from tlplug.cli.options import backbone_options, common, parse_settings
+from tlplug.cli.options import backbone_options, column_options, common, parse_settings
 from tlplug.cli.output import clean, print_json
 
 
 @click.command(short_help="Write the embeddings of a data set to a file.")
 @click.argument("data")
 @click.option("--out", required=True, metavar="FILE", help="A new .parquet, .arrow or .csv file.")
+@column_options
 @backbone_options
 @common
 def embed(
@@ -24,6 +25,8 @@ def embed(
     modality: str | None,
     runtime: str | None,
     settings: tuple[str, ...],
+    input_column: str | None,
+    label_column: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -38,10 +41,10 @@ def embed(
     from tlplug.embedding import embed_to_file
     from tlplug.registry import registry
 
-    options = split_options(parse_settings(settings))
+    options = split_options(parse_settings(settings, reader__input=input_column, reader__label=label_column))
     if modality is None:
         named = registry().get("backbone", backbone).record.modality if backbone and ":" not in backbone else None
-        modality = named or prevailing_modality(Path(data))
+        modality = named or prevailing_modality(Path(data), options["reader"])
     selection = select_backbone(
         backbone,
         modality=modality,
@@ -50,7 +53,7 @@ def embed(
         preprocess_options=options["preprocess"],
         seed=seed,
     )
-    count, skipped = embed_to_file(Path(data), selection, Path(out), runtime=runtime)
+    count, skipped = embed_to_file(Path(data), selection, Path(out), runtime=runtime, options=options["reader"])
     if as_json:
         left_out = [{"source": item.source, "reason": item.reason} for item in skipped]
         print_json({"out": out, "backbone": selection.entry.name, "examples": count, "skipped": left_out})

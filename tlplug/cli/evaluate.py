@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tlplug import progress
-from tlplug.cli.options import column_options, common, parse_settings
+from tlplug.cli.options import column_options, common, reader_settings
 from tlplug.cli.output import clean, print_json, print_table
 
 
@@ -17,6 +17,7 @@ from tlplug.cli.output import clean, print_json, print_table
 @click.argument("data")
 @click.option("--predictions", metavar="FILE", help="Write every answer to this CSV file.")
 @column_options
+@click.option("--set", "settings", multiple=True, metavar="reader.NAME=VALUE", help="Set an option of the reader.")
 @common
 def evaluate(
     run: str,
@@ -25,6 +26,7 @@ def evaluate(
     predictions: str | None,
     input_column: str | None,
     label_column: str | None,
+    settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Measure RUN on DATA: its test part where it has one, else everything in it.
@@ -43,7 +45,7 @@ def evaluate(
     if predictions and Path(predictions).exists():
         raise UsageError(f"There is a file {predictions!r} already. Choose another --predictions, or remove it.")
     model = load(run)
-    options = parse_settings((), reader__input=input_column, reader__label=label_column)
+    options = reader_settings(settings, reader__input=input_column, reader__label=label_column)
     evaluation = model.evaluate(data, options=options)
     known = trained_digests(Path(run), refitted=bool(model.info.get("refit"))) & {
         digest.hex() for digest in evaluation.data.digests

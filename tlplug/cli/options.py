@@ -70,6 +70,15 @@ def column_options(function: Function) -> Function:
     return function
 
 
+def reader_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
+    """Return ``--set`` values of a command that can only be told how to read its data."""
+    values = parse_settings(settings, **flags)
+    for address in values:
+        if not address.startswith("reader."):
+            raise OptionError(f"Here only options of the reader can be set. Received: {address!r}. Valid: reader.NAME.")
+    return values
+
+
 def parse_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
     """Return ``--set`` values by address, and those of flags that stand for one (``head__epochs=3``)."""
     values: dict[str, Any] = {}

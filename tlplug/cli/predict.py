@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
-from pathlib import Path
 
 import click
 
-from tlplug.cli.options import common, parse_settings
+from tlplug.cli.options import common, reader_settings
 from tlplug.cli.output import print_json, print_table
 
 _WIDEST = 100
@@ -20,8 +20,17 @@ _WIDEST = 100
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--input", "input_column", metavar="COLUMN", help="Of a table: the column of texts or paths.")
+@click.option("--set", "settings", multiple=True, metavar="reader.NAME=VALUE", help="Set an option of the reader.")
 @common
-def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, input_column: str | None, as_json: bool) -> int:
+def predict(
+    run: str,
+    inputs: tuple[str, ...],
+    *,
+    as_csv: bool,
+    input_column: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Predict each INPUT, a file, a folder, a pattern or a table, with RUN.
 
     An input that cannot be read gets its reason and the others are predicted; the exit code is 1 when none could be.
@@ -37,10 +46,8 @@ def predict(run: str, inputs: tuple[str, ...], *, as_csv: bool, input_column: st
     if as_json and as_csv:
         raise UsageError("Both --json and --csv were given. Valid: one of them.")
     model = load(run)
-    predictions = model.predict(inputs, options=parse_settings((), reader__input=input_column))
-    if not any(
-        item.error is None or Path(item.source).is_file() or not Path(item.source).exists() for item in predictions
-    ):
+    predictions = model.predict(inputs, options=reader_settings(settings, reader__input=input_column))
+    if not any(item.error is None or not os.path.isdir(item.source) for item in predictions):  # noqa: PTH112 - takes any text
         modality = model.predictor.modality
         valid = " ".join(sorted(reads_of(modality).suffixes))
         raise UsageError(f"No {modality} file in {', '.join(map(repr, inputs))}. Valid: {valid}.")

@@ -9,8 +9,8 @@ from tlplug.data.loading import (
     load_data,
     load_examples,
 )
-from tlplug.data.modality import Reads, prevailing_modality, reads_of
-from tlplug.data.reading import read_inputs, read_sources
+from tlplug.data.modality import Reads, reads_of
+from tlplug.data.reading import prevailing_modality, read_inputs, read_sources
 from tlplug.data.split import assign_folds
 
 __all__ = [

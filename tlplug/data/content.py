@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from tlplug import progress
+
+_BLOCK = 1024
+"""Files that wait to be read at a time."""
 
 
 def digest(source: Any) -> bytes:
@@ -39,17 +42,18 @@ def digest(source: Any) -> bytes:
 
 def digests(sources: Sequence[Any]) -> list[bytes | str]:
     """Return the digest of each source, or the reason why it has none."""
+    found: list[bytes | str] = []
     with (
         progress.task("Reading examples", len(sources), "examples") as advance,
         ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool,
     ):
-        return list(_counted(pool.map(_digest_or_reason, sources), advance))
-
-
-def _counted(values: Iterable[bytes | str], advance: progress.Advance) -> Iterable[bytes | str]:
-    for value in values:
-        advance(1)
-        yield value
+        for start in range(0, len(sources), _BLOCK):
+            block = sources[start : start + _BLOCK]
+            read = iter(pool.map(_digest_or_reason, [source for source in block if isinstance(source, Path)]))
+            for source in block:
+                found.append(next(read) if isinstance(source, Path) else digest(source))
+                advance(1)
+    return found
 
 
 def _digest_or_reason(source: Any) -> bytes | str:

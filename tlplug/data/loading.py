@@ -15,10 +15,11 @@ from tlplug.data.dataset import TEST, TRAIN, VALIDATION, Dataset, Skipped, sourc
 from tlplug.data.modality import of_one_modality
 from tlplug.data.reading import read_examples, usable
 from tlplug.data.split import hold_out
-from tlplug.errors import DataError, TlplugWarning, UsageError
+from tlplug.errors import DataError, TlplugWarning, UsageError, counted
 from tlplug.specs import Example
 
 HOLDOUT = 0.2
+_LEAK = "the same content is in a part that is held out"
 
 
 def load_data(
@@ -104,6 +105,8 @@ def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Exampl
 
 def _digested(examples: list[Example], modality: str, skipped: list[Skipped], origin: str) -> Dataset:
     """Tell the examples apart by content; those that cannot be read are left out with their reason."""
+    if examples and all(example.label is None for example in examples):
+        raise UsageError(f"No labels in {origin!r}. State the column that holds the class names: --label COLUMN.")
     kept: list[tuple[Example, str, bytes]] = []
     for position, (example, digest) in enumerate(
         zip(examples, digests([example.source for example in examples]), strict=True)
@@ -165,7 +168,7 @@ def _split(dataset: Dataset, holdout: float, seed: int) -> Dataset:
     if len(dataset.classes) < 2:
         raise DataError(
             f"A classifier needs at least two classes. Received: {dataset.origin!r} with the one class "
-            f"{dataset.classes[0]!r}. Valid: one subfolder per class."
+            f"{dataset.classes[0]!r}. Valid: one subfolder per class, or a column with two labels at least."
         )
     splits = dataset.splits.copy()
     if TEST not in splits and VALIDATION in splits:
@@ -181,9 +184,11 @@ def _split(dataset: Dataset, holdout: float, seed: int) -> Dataset:
         if not np.any(dataset.labels[dataset.splits == TRAIN] == number)
     ]
     if missing:
+        taken = sum(1 for item in dataset.skipped if item.reason == _LEAK)
+        why = f"Taken out because they are in the held-out part too: {counted(taken, 'example')}. " if taken else ""
         raise DataError(
-            f"The training part of {dataset.origin!r} has no example of: {', '.join(missing[:5])}. "
-            "Valid: at least one of each class in train/, and none of them in test/ as well."
+            f"The training part of {dataset.origin!r} has no example of: {', '.join(missing[:5])}. {why}"
+            "Valid: at least one of each class to train on, which is not in the test data as well."
         )
     return dataset
 
@@ -201,11 +206,16 @@ def _check_class_sizes(dataset: Dataset) -> None:
 def _warn_of_conflicts(dataset: Dataset) -> None:
     """Warn of contents that have more than one label: one of them must be wrong."""
     first: dict[bytes, int] = {}
-    for position, digest in enumerate(dataset.digests):
-        other = first.setdefault(digest, position)
-        if dataset.labels[other] != dataset.labels[position]:
-            message = f"The same content has two labels: {dataset.name(other)!r} and {dataset.name(position)!r}."
-            warnings.warn(message, TlplugWarning, stacklevel=4)
+    pairs = [
+        (other, position)
+        for position, digest in enumerate(dataset.digests)
+        if dataset.labels[other := first.setdefault(digest, position)] != dataset.labels[position]
+    ]
+    if pairs:
+        names = [repr(dataset.name(position)) for position in pairs[0]]
+        more = f", and {counted(len(pairs) - 1, 'more pair')}" if len(pairs) > 1 else ""
+        message = f"The same content has two labels: {' and '.join(names)}{more}."
+        warnings.warn(message, TlplugWarning, stacklevel=4)
 
 
 def _without_leaks(dataset: Dataset) -> Dataset:
@@ -218,6 +228,6 @@ def _without_leaks(dataset: Dataset) -> Dataset:
         for position in members:
             if dataset.digests[position] in taken:
                 drop[position] = True
-                skipped.append(Skipped(dataset.name(position), "the same content is in a part that is held out"))
+                skipped.append(Skipped(dataset.name(position), _LEAK))
         taken |= {dataset.digests[position] for position in members}
     return replace(dataset.take(~drop), skipped=tuple(skipped))

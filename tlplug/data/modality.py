@@ -35,21 +35,14 @@ class Reads:
         return find_inputs(inputs, self.suffixes, strings=self.strings)
 
 
+def all_reads() -> list[Reads]:
+    """What the preprocesses of each modality read."""
+    return list(_reads().values())
+
+
 def reads_of(modality: str) -> Reads:
     """What the preprocesses of a modality read."""
     return _reads().get(modality, Reads())
-
-
-def prevailing_modality(data: Path) -> str:
-    """Return the modality of most files below a path.
-
-    Raises:
-        UsageError: there is no such path, or files of several modalities are about as many.
-        DataError: no installed plugin reads any of them.
-    """
-    if not data.exists():
-        raise UsageError(f"No such data: {str(data)!r}. Valid: a folder or a file.")
-    return _prevailing(find_inputs([data], [""]), str(data))
 
 
 def of_one_modality(
@@ -62,7 +55,7 @@ def of_one_modality(
         strings = any(reads.strings for reads in known.values())
         sources = [as_source(example.source, endings, strings=strings) for example in examples]
         examples = [replace(example, source=source) for example, source in zip(examples, sources, strict=True)]
-        modality = _prevailing(sources, origin)
+        modality = modality_of(sources, origin)
     elif modality not in known:
         raise UsageError(f"Unknown modality {modality!r}. Valid: {', '.join(sorted(known)) or _NO_PLUGIN}.")
     reads = known[modality]
@@ -90,7 +83,8 @@ def _reads() -> dict[str, Reads]:
     return known
 
 
-def _prevailing(sources: Sequence[Any], origin: str) -> str:
+def modality_of(sources: Sequence[Any], origin: str) -> str:
+    """The modality of most sources; a tie must be settled by the user."""
     known = _reads()
     plain = [source for source in sources if isinstance(source, str | Path)]
     if not plain:
@@ -103,6 +97,11 @@ def _prevailing(sources: Sequence[Any], origin: str) -> str:
         endings = collections.Counter(_ending(source) for source in plain)
         seen = ", ".join(ending for ending, _ in endings.most_common(5))
         valid = ", ".join(f"{name} ({' '.join(sorted(reads.suffixes))})" for name, reads in sorted(known.items()))
+        if all(isinstance(source, str) for source in plain):
+            raise DataError(
+                f"{origin!r} holds texts, which no installed plugin reads, or paths of files that are not there. "
+                f"Valid: files of {valid}."
+            )
         raise DataError(f"No file in {origin!r} can be read. Received: files with {seen}. Valid: {valid}.")
     best = max(found, key=lambda modality: found[modality])
     if any(modality != best and 2 * count > found[best] for modality, count in found.items()):
@@ -116,8 +115,9 @@ def _ending(source: str | Path) -> str:
 
 
 def _nothing_left(origin: str, skipped: list[Skipped], reads: Reads) -> str:
-    endings = sorted({Path(item.source).suffix.lower() or "no ending" for item in skipped})[:5]
+    if not skipped:
+        return f"There is no example in {origin!r}."
     return (
-        f"No file in {origin!r} can be read. Received: {len(skipped)} files with {', '.join(endings)}. "
+        f"No example in {origin!r} can be read. The first of {len(skipped)}, {skipped[0].source}: {skipped[0].reason}. "
         f"Valid: {' '.join(sorted(reads.suffixes))}."
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tlplug import progress
 from tlplug.data.dataset import Skipped, source_name
-from tlplug.data.inputs import as_source
-from tlplug.data.modality import Reads, of_one_modality, reads_of
-from tlplug.errors import DataError, TlplugError, UsageError
+from tlplug.data.inputs import as_source, find_inputs
+from tlplug.data.modality import Reads, all_reads, modality_of, of_one_modality, reads_of
+from tlplug.errors import DataError, TlplugError, UsageError, first_line
 from tlplug.registry import Entry, registry
 from tlplug.specs import Example, load_reference, parse_options
 
@@ -49,10 +51,8 @@ def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
     return [example for example in examples if not example.problem], skipped
 
 
-def read_inputs(
-    inputs: Sequence[Any], modality: str, options: Mapping[str, Any] | None = None
-) -> tuple[list[Any], list[str]]:
-    """Return the sources that some inputs mean and what to call them: files, folders, patterns, and rows of tables.
+def read_inputs(inputs: Sequence[Any], modality: str, options: Mapping[str, Any] | None = None) -> list[Example]:
+    """Return the examples that some inputs mean: files, folders, patterns, and rows of tables, which may have problems.
 
     Args:
         inputs: see `tlplug.data.find_inputs`. A file that is none of the modality's, and that a reader takes, means
@@ -61,38 +61,70 @@ def read_inputs(
         options: of the reader.
     """
     reads = reads_of(modality)
-    sources: list[Any] = []
-    names: list[str] = []
+    found: list[Example] = []
     for source in reads.find_inputs(inputs):
-        examples = _rows_of(source, reads, options or {}) if isinstance(source, Path) else []
-        for example in examples or [Example(source=source)]:
-            sources.append(as_source(example.source, reads.suffixes, strings=reads.strings))
-            names.append(example.name or source_name(source, len(names)))
-    return sources, names
+        rows = _rows_of(source, [reads], options or {}) if isinstance(source, Path) else []
+        for example in rows or [Example(source=source)]:
+            known = as_source(example.source, reads.suffixes, strings=reads.strings)
+            found.append(replace(example, source=known, name=example.name or source_name(known, len(found))))
+    return found
 
 
-def read_sources(data: Path, modality: str) -> list[Example]:
-    """Read the examples of one modality at a path, labelled or not: files below a folder, or rows of a table."""
+def prevailing_modality(data: Path, options: Mapping[str, Any] | None = None) -> str:
+    """Return the modality of most files below a path, or of the rows of a table.
+
+    Raises:
+        UsageError: there is no such path, or files of several modalities are about as many.
+        DataError: no installed plugin reads any of them.
+    """
+    if not data.exists():
+        raise UsageError(f"No such data: {str(data)!r}. Valid: a folder or a file.")
+    if rows := _rows_of(data, all_reads(), options or {}):
+        return of_one_modality(usable(rows)[0], None, str(data))[1]
+    return modality_of(find_inputs([data], [""]), str(data))
+
+
+def read_sources(
+    data: Path, modality: str, options: Mapping[str, Any] | None = None
+) -> tuple[list[Example], list[Skipped]]:
+    """Read the examples of one modality at a path, labelled or not: files below a folder, or rows of a table.
+
+    Returns:
+        The examples, and what was left out.
+    """
     reads = reads_of(modality)
     found = reads.find_inputs([data])
     if not data.exists() or not found:
         valid = " ".join(sorted(reads.suffixes))
         raise UsageError(f"No {modality} file at {str(data)!r}. Valid: a folder or file, {valid}.")
-    if rows := _rows_of(data, reads, {}):
-        return of_one_modality(usable(rows)[0], modality, str(data))[0]
+    if rows := _rows_of(data, [reads], options or {}):
+        examples, problems = usable(rows)
+        examples, _, skipped = of_one_modality(examples, modality, str(data))
+        return examples, problems + skipped
     try:
         known = {example.source: example.label for example in read_examples(data, None, {})[0]}
     except TlplugError:  # no class folders, so no labels
         known = {}
-    return [Example(source=source, label=known.get(source)) for source in found]
+    return [Example(source=source, label=known.get(source)) for source in found], []
 
 
-def _rows_of(path: Path, reads: Reads, options: Mapping[str, Any]) -> list[Example]:
-    if reads.takes(path) or not path.is_file() or _surest_reader(path)[0] <= 0:
+def _rows_of(path: Path, reads: Iterable[Reads], options: Mapping[str, Any]) -> list[Example]:
+    """The examples in a file that no preprocess takes as one; none where no reader takes it either."""
+    if not path.is_file() or any(one.takes(path) for one in reads) or _surest_reader(path)[0] <= 0:
         return []
     return read_examples(path, None, options)[0]
 
 
 def _surest_reader(path: Path) -> tuple[float, Entry]:
-    sure = [(load_reference(entry.record.sniff)(path), entry) for entry in registry().entries("reader")]
+    """The reader that is surest, and how sure it is; one that fails is said and passed over."""
+    sure: list[tuple[float, Entry]] = []
+    for entry in registry().entries("reader"):
+        try:
+            sure.append((float(load_reference(entry.record.sniff)(path)), entry))
+        except OSError:  # of the path, not of the plugin
+            raise
+        except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the host
+            progress.note(f"The reader {entry.name!r} of {entry.plugin} failed: {first_line(error)}")
+    if not sure:
+        raise UsageError("No reader is there. Type: tlplug plugins list")
     return max(sure, key=lambda pair: pair[0])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tlplug.data.modality import all_reads
 from tlplug.errors import DataError, UsageError, did_you_mean
 from tlplug.specs import Example
 
@@ -20,6 +23,7 @@ SPLIT = "split"
 _SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "dev": "validation"}
 _SPLITS |= {"validation": "validation", "test": "test", "testing": "test"}
 _DELIMITERS = ",;\t|"
+_LONGEST_PATH = 4096
 _LONGEST = 1 << 26
 """Characters that a cell may have."""
 
@@ -56,8 +60,9 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
     columns = _columns(path, encoding)
     source, label = _choose(path, columns, options)
     split = next((column for column in columns if column.lower() == SPLIT), None)
+    paths = _Paths()
     for number, row in _rows(path, encoding):
-        name = f"{path.name}:{number}"
+        name = f"{path}:{number}"
         if isinstance(row, str):
             yield Example(source="", name=name, problem=row)
             continue
@@ -65,26 +70,41 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
         problem = "" if isinstance(value, str) and value.strip() else f"its {source!r} is empty"
         if not isinstance(value, str | None):
             problem = f"its {source!r} is no text but {type(value).__name__}"
+        if isinstance(said, list | dict):
+            problem = problem or f"its {label!r} is no name but {type(said).__name__}"
         part = str(row.get(split) or "").strip().lower() if split else ""
         if part and part not in _SPLITS:
             problem = problem or f"its {split!r} is {part!r}, not train, validation or test"
+        found = _source(path.parent, value if isinstance(value, str) else "", paths)
         yield Example(
-            source=_source(path.parent, value or ""),
+            source=found,
             label=None if said is None or not str(said).strip() else str(said).strip(),
-            name=name,
+            name="" if isinstance(found, Path) else name,
             split=_SPLITS.get(part),
             problem=problem,
         )
 
 
-def _source(folder: Path, value: Any) -> Any:
-    if isinstance(value, str) and len(value) < 4096 and "\n" not in value and "\0" not in value:
-        try:
-            if (file := folder / value.strip()).is_file():
-                return file
-        except OSError:  # a text that is too long for a path
-            return value
-    return value
+def _source(folder: Path, value: str, paths: _Paths) -> Any:
+    """A path seen from the folder of the table where the value is one or looks like one, else the text itself."""
+    if len(value) > _LONGEST_PATH or "\n" in value or "\0" in value:
+        return value
+    file = folder / value.strip()
+    return file if paths.match(value) or os.path.isfile(file) else value  # noqa: PTH113 - takes what is no path, too
+
+
+class _Paths:
+    """What looks like the path of a file that an installed preprocess reads, whether it is there or not."""
+
+    def __init__(self) -> None:
+        reads = all_reads()
+        self._files = tuple(suffix for one in reads if not one.strings for suffix in one.suffixes)
+        self._texts = tuple(suffix for one in reads if one.strings for suffix in one.suffixes)
+
+    def match(self, value: str) -> bool:
+        """Whether it ends like a file; what could be a sentence that ends like one must be a single word."""
+        name = value.strip().lower()
+        return name.endswith(self._files) or (name.endswith(self._texts) and not re.search(r"\s", name))
 
 
 def _choose(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -114,10 +134,10 @@ def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 def _columns(path: Path, encoding: str) -> list[str]:
     if path.suffix.lower() == ".jsonl":
-        for _, row in _rows(path, encoding):
-            if isinstance(row, Mapping):
-                return list(row)
-        raise DataError(f"{str(path)!r} has no line that is a JSON object.")
+        columns = dict.fromkeys(key for _, row in _rows(path, encoding) if isinstance(row, Mapping) for key in row)
+        if not columns:
+            raise DataError(f"{str(path)!r} has no line that is a JSON object.")
+        return list(columns)
     for _, cells in _cells(path, encoding):
         if any(cell.strip() for cell in cells):
             return cells
@@ -183,7 +203,11 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
             f"{str(path)!r} is not {encoding}: the byte 0x{byte:02x} in line {_first_undecodable(path, codec)} cannot "
             "be read. State its encoding, such as --set reader.encoding=latin-1."
         ) from error
-    except LookupError as error:
+    except UnicodeError as error:
+        raise DataError(
+            f"{str(path)!r} is not {encoding}: {error}. State another with --set reader.encoding."
+        ) from error
+    except (LookupError, ValueError) as error:
         raise UsageError(f"Unknown encoding {encoding!r}. Valid: utf-8, latin-1, cp1252, utf-16 ...") from error
 
 

@@ -8,37 +8,36 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
-from numpy.typing import NDArray
 
 from tlplug import progress
 from tlplug.backbones import (
     RANDOM,
-    ArraySpec,
     BuiltBackbone,
     Selection,
     build_backbone,
     describe_inputs,
-    pack_inputs,
     quiet,
 )
 from tlplug.errors import PluginError, UsageError, first_line
-from tlplug.features.compiled import ABOUT, BATCH, FILES, KERAS_FILE, CompiledBackbone
+from tlplug.features.compiled import ABOUT, FILES, KERAS_FILE, CompiledBackbone
+from tlplug.features.proof import compare, expected_of, sample
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference
 from tlplug.storage import (
     cache_dir,
     file_digest,
     is_disk_trouble,
+    make_cache_folder,
     manifest_problem,
     new_folder,
     replace_file,
@@ -80,7 +79,7 @@ def compile_backbone(selection: Selection, runtime: str | None = None) -> Compil
         return found
     try:
         folder = cache_dir() / "compiled" / keys[0]
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_cache_folder(folder.parent)
         with filelock.FileLock(folder.with_name(folder.name + ".lock")):
             if found := _first_cached(keys):  # another process may have made it meanwhile
                 return found
@@ -115,7 +114,7 @@ def compile_network(model: Any, folder: Path, name: str) -> CompiledBackbone:
 
 def _runtimes(name: str | None) -> list[Entry]:
     entries = sorted(registry().entries("runtime"), key=lambda entry: -entry.record.priority)
-    available = [entry for entry in entries if load_reference(entry.record.available)()]
+    available = [entry for entry in entries if _is_available(entry)]
     if name is None:
         return available
     chosen = registry().get("runtime", name)
@@ -125,9 +124,19 @@ def _runtimes(name: str | None) -> list[Entry]:
     return [chosen]
 
 
+def _is_available(runtime: Entry) -> bool:
+    try:
+        return bool(load_reference(runtime.record.available)())
+    except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the host
+        progress.note(f"The runtime {runtime.name!r} of {runtime.plugin} cannot be asked: {first_line(error)}")
+        return False
+
+
 def _key(identity: Mapping[str, Any], runtime: Entry) -> str:
     versions = [metadata.version(package) for package in ("tensorflow", "keras", "ai-edge-litert")]
-    text = json.dumps([identity, runtime.qualified, runtime.plugin.version, versions], sort_keys=True)
+    text = json.dumps(
+        [identity, runtime.qualified, runtime.identity or secrets.token_hex(16), versions], sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -205,14 +214,14 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
     """Compile a model into a folder and compare the result with Keras."""
     model = built.model
     with progress.task(f"Compiling {about['name']} for {runtime.name} (once)"):
-        arrays = _sample(built.inputs)
-        expected = _expected(model, arrays)
+        arrays = sample(built.inputs)
+        expected = expected_of(model, arrays)
         try:
             with quiet():
                 load_reference(runtime.record.compile)(model, folder)
-                difference, invariant = _compare(load_reference(runtime.record.open)(folder), arrays, expected)
+                difference, invariant = compare(load_reference(runtime.record.open)(folder), arrays, expected)
         except Exception as error:
-            if isinstance(error, OSError) and is_disk_trouble(error):
+            if _is_passing(error):
                 raise
             _log.debug("%s refused %s", runtime.name, about["name"], exc_info=True)
             raise _RefusedError(first_line(error)) from error
@@ -236,6 +245,13 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
     write_json(folder / ABOUT, values)
 
 
+def _is_passing(error: Exception) -> bool:
+    """Whether an error is about this machine at this moment, and says nothing of the network."""
+    if isinstance(error, OSError):
+        return is_disk_trouble(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 def _save_keras(model: Any, path: Path) -> None:
     """Keep the Keras model too where it can be saved, for fine-tuning and other runtimes."""
     try:
@@ -246,50 +262,3 @@ def _save_keras(model: Any, path: Path) -> None:
         # a layer of the user's own that does not serialise
         progress.note(f"The Keras model itself cannot be saved: {first_line(error)}")
         path.unlink(missing_ok=True)
-
-
-def _sample(inputs: tuple[ArraySpec, ...]) -> dict[str, NDArray[Any]]:
-    """A batch of random arrays for a network."""
-    generator = np.random.default_rng(0)
-    return {spec.name: _random(spec, generator) for spec in inputs}
-
-
-def _expected(model: Any, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """What Keras makes of some arrays.
-
-    Raises:
-        PluginError: it is no number.
-    """
-    expected = np.asarray(model(pack_inputs(model, arrays), training=False))
-    if not np.isfinite(expected).all():
-        raise PluginError(f"The network {model.name!r} gives what is no number (NaN or infinity) for random inputs.")
-    return expected
-
-
-def _compare(
-    run: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]],
-    arrays: Mapping[str, NDArray[Any]],
-    expected: NDArray[np.float32],
-) -> tuple[float, bool]:
-    """Run arrays through a runtime, as one batch and as every smaller one.
-
-    Returns:
-        The largest difference from what is expected relative to the largest value, and whether the size of a batch
-        changes no bit.
-    """
-    received = run(arrays)
-    invariant = all(
-        np.array_equal(run({name: array[:count] for name, array in arrays.items()}), received[:count])
-        for count in range(1, BATCH)
-    )
-    largest = float(np.abs(expected).max()) or 1.0
-    return float(np.abs(received - expected).max()) / largest, invariant
-
-
-def _random(spec: ArraySpec, generator: np.random.Generator) -> NDArray[Any]:
-    shape = (BATCH, *(16 if length is None else length for length in spec.shape))
-    if spec.dtype == "uint8":
-        return generator.integers(0, 256, shape, np.uint8)
-    if spec.dtype.startswith(("int", "bool")):
-        return generator.integers(0, 2, shape).astype(spec.dtype)
-    return generator.uniform(-1, 1, shape).astype(spec.dtype)

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from tlplug import progress
 from tlplug.backbones import Selection
+from tlplug.errors import PluginError
 from tlplug.features.compilation import compile_backbone
 from tlplug.features.compiled import CompiledBackbone
 from tlplug.features.pipeline import Decoded, run_pipeline
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
+from tlplug.registry import registry
 
 BLOCK = 1024
 """Examples between two writes to the store: what a killed process can lose."""
@@ -132,7 +134,13 @@ class Extractor:
 
     def _open(self) -> tuple[Callable[..., Decoded], Callable[..., Any]]:
         if self._parts is None:
-            make = self.preprocess.make({name: self.compiled.file(name) for name in self.compiled.files})
+            try:
+                make = self.preprocess.make({name: self.compiled.file(name) for name in self.compiled.files})
+            except ValueError as error:
+                raise PluginError(
+                    f"The preprocess {self.preprocess.name!r} cannot serve the backbone "
+                    f"{self.compiled.about['name']!r}: {error} A backbone states what it takes as input_shape."
+                ) from error
 
             def decode(source: Any) -> Decoded:
                 made = make(source)
@@ -173,13 +181,14 @@ def _open_store(compiled: CompiledBackbone, preprocess: PreprocessSpec, size: in
 
 def _fingerprint(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
     """Name everything that an embedding depends on beside the example; None where something has no identity."""
-    code = preprocess.entry().identity
-    if code is None:
+    code, runtime = preprocess.entry().identity, registry().get("runtime", compiled.runtime)
+    if code is None or runtime.identity is None:
         return None
     depends = {
         "network": compiled.digest,
         "inputs": [[list(spec.shape), spec.dtype] for spec in compiled.inputs],
-        "runtime": [compiled.runtime, "float32"],
+        "options": compiled.about.get("options", {}),
+        "runtime": [runtime.qualified, runtime.identity, "float32"],
         "preprocess": [code, preprocess.name, dict(preprocess.options), dict(compiled.files)],
     }
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 from collections.abc import Callable, Mapping
@@ -29,7 +30,6 @@ def compile_model(model: Any, folder: Path) -> None:
     weights = sum(variable.numpy().nbytes for variable in model.weights)
     if target.stat().st_size < weights // 2:
         raise RuntimeError(f"the converted file has {target.stat().st_size:,} bytes for {weights:,} bytes of weights")
-    open_model(folder)  # fails on operations that are not LiteRT's own
 
 
 def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
@@ -66,15 +66,18 @@ class _Network:
             self._inputs = {name: int(detail["index"]) for name, detail in runner.get_input_details().items()}
             (self._output,) = (int(detail["index"]) for detail in runner.get_output_details().values())
             del runner  # as long as it lives, inputs cannot be resized
-            self._interpreter.allocate_tensors()
+        self._greeted = False  # what it prints the first time that it allocates
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         received = {name: array.shape for name, array in arrays.items()}
         if received != self._shapes:
-            for name, index in self._inputs.items():
-                self._interpreter.resize_tensor_input(index, received[name])
-            self._interpreter.allocate_tensors()
+            self._shapes = {}  # until it is known that the network takes these
+            with contextlib.nullcontext() if self._greeted else quiet():
+                for name, index in self._inputs.items():
+                    self._interpreter.resize_tensor_input(index, received[name])
+                self._interpreter.allocate_tensors()
+            self._greeted = True
             self._shapes = received
         for name, index in self._inputs.items():
             self._interpreter.set_tensor(index, arrays[name])

@@ -59,6 +59,7 @@ class _Open:
     remark: str
     missing: int
     rows: list[NDArray[np.float32] | None]
+    failed: bool = False
 
 
 def run_pipeline(sources: Iterable[tuple[int, Any]], decode: Decode, embed: Embed) -> Iterator[Embedded]:
@@ -107,11 +108,21 @@ def _embed(group: _Group, embed: Embed) -> NDArray[np.float32]:
 
 
 def _done(group: _Group, future: Future[NDArray[np.float32]]) -> Iterator[Embedded]:
-    """Give a group's windows their embeddings; yield the sources that are done by that."""
-    for (source, number, _), row in zip(group, future.result(), strict=True):
+    """Give a group's windows their embeddings; yield the sources that are done by that, or that the network refused."""
+    try:
+        embedded = future.result()
+    except (MemoryError, PluginError):
+        raise
+    except Exception as error:  # noqa: BLE001 - all windows of a group have the shape that it did not take
+        for source in {id(source): source for source, *_ in group}.values():
+            if not source.failed:
+                source.failed = True
+                yield Embedded(source.position, None, failure=f"the network does not take it: {first_line(error)}")
+        return
+    for (source, number, _), row in zip(group, embedded, strict=True):
         source.rows[number] = row
         source.missing -= 1
-        if not source.missing:
+        if not source.missing and not source.failed:
             rows = np.stack([row for row in source.rows if row is not None])
             yield Embedded(source.position, rows, source.remark)
 
@@ -120,10 +131,10 @@ def _decoded(
     sources: Iterable[tuple[int, Any]], decode: Decode, pool: ThreadPoolExecutor
 ) -> Generator[tuple[int, Decoded | str], None, None]:
     """Yield windows, or the reason why there are none, in the order of the sources."""
-    remaining, largest = iter(sources), MEMORY // AHEAD
+    remaining, largest, ahead = iter(sources), 1, 1
     waiting: deque[tuple[int, Future[Decoded]]] = deque()
     while True:
-        while len(waiting) < max(2, min(AHEAD, MEMORY // largest)) and (pair := next(remaining, None)):
+        while len(waiting) < min(ahead, max(2, MEMORY // largest)) and (pair := next(remaining, None)):
             waiting.append((pair[0], pool.submit(decode, pair[1])))
         if not waiting:
             return
@@ -131,6 +142,7 @@ def _decoded(
         decoded = _result(future)
         if not isinstance(decoded, str):
             largest = max(largest, sum(_size(window) for window in decoded.windows))
+        ahead = min(AHEAD, 2 * ahead)  # at first nobody knows how large the sources are
         yield position, decoded
 
 

@@ -57,8 +57,8 @@ class Backbone:
         check_reference(self, "build", self.build)
         for name in (*self.weights, *self.files):
             check_name(self, name)
-            if name == "random":
-                raise ValueError(f"Backbone {self.name!r}: 'random' means weights as initialised, choose another name.")
+        if "random" in self.weights:
+            raise ValueError(f"Backbone {self.name!r}: 'random' means weights as initialised, choose another name.")
         if not all(isinstance(value, Weights) for value in self.weights.values()):
             raise TypeError(f"Backbone {self.name!r}: weights map names to Weights. Received: {self.weights!r}.")
         if self.files and not self.weights:

@@ -17,11 +17,11 @@ class Preprocess:
         modality: what it serves.
         make: ``make(options: Mapping, files: Mapping[str, Path]) -> callable``. The callable takes one source and
             returns a dict of arrays without a batch axis, or a list of such dicts: the windows of a long source, which
-            are embedded one by one and pooled. A text under the key ``remark`` is kept with the embedding, counted and
-            shown (``"cut after 128 tokens"``). It raises `ValueError` with one line for a source it cannot read, may
-            be called from several threads, and must not import TensorFlow. `options` holds this record's options, and
-            ``input_shape``, the shape that the backbone takes. `files` is what the backbone brings along, such as a
-            vocabulary.
+            are embedded one by one and pooled. A text under the key ``remark``, one of few such as
+            ``"cut after 128 tokens"``, is kept with the embedding, counted and shown. The callable raises `ValueError`
+            with one line for a source it cannot read, may be called from several threads, and must not import
+            TensorFlow. `options` holds this record's options, and ``input_shape``, the shape that the backbone takes.
+            `files` is what the backbone brings along, such as a vocabulary.
         suffixes: file endings that it reads, with the dot, in lower case.
         strings: whether a text that is no path is a source.
         pool: ``pool(embeddings, options) -> vector`` makes one embedding out of those of the windows, float32

@@ -45,7 +45,8 @@ class Weights:
 
     Args:
         sources: at least one `Source`; the first that answers wins.
-        sha256: of the file, in hex; of a folder that of the sorted lines ``<sha256>  <relative path>`` of its files.
+        sha256: of the file, in hex; of a folder that of the lines, sorted by path, of its files: sha256, two spaces,
+            relative path.
             Empty where no publisher states it; then the digest of the first fetch is kept.
         size: in bytes; 0 where unknown.
         licence: of the weights themselves.
@@ -57,6 +58,6 @@ class Weights:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        freeze(self, sources=tuple(self.sources))
+        freeze(self, sources=tuple(self.sources), sha256=self.sha256.lower())
         if not self.sources or not all(isinstance(source, Source) for source in self.sources):
             raise TypeError(f"Weights need at least one Source. Received: {self.sources!r}.")

@@ -20,6 +20,9 @@ from tlplug.heads import FittedHead, HeadChoice
 from tlplug.predictor import Predictor
 
 FOLDS = 5
+MOST_REMARKS = 10
+"""Different remarks of the preprocess that a run tells."""
+
 MAX_UNREADABLE = 0.1
 """Share of the examples that may be unreadable before a run stops."""
 
@@ -99,7 +102,7 @@ def train_frozen(
         preprocess=extractor.preprocess,
         head=fitted.predict,
     )
-    remarks = dict(collections.Counter(features.remarks.values()).most_common())
+    remarks = dict(collections.Counter(features.remarks.values()).most_common(MOST_REMARKS))
     return Training(predictor, fitted, data, evaluation, metrics, (*data.skipped, *skipped), features.computed, remarks)
 
 
@@ -123,7 +126,7 @@ def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple
     test, all_test = data.take(readable & (data.splits == TEST)).counts(), data.part(TEST).counts()
     for name in (name for name, count in test.items() if all_test[name] and not count):
         message = f"No held-out example of the class {name!r} can be read, so no figure counts it."
-        warnings.warn(message, TlplugWarning, stacklevel=3)
+        warnings.warn(message, TlplugWarning, stacklevel=4)
     return readable, skipped
 
 

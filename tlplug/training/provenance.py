@@ -134,5 +134,6 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
 
 
 def _settings(values: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    written = {name: f"{value:.3g}" if isinstance(value, float) else value for name, value in values.items()}
+    shown = ", ".join(f"{name} {value}" for name, value in written.items() if value is not None)
     return f"({shown})" if shown else ""

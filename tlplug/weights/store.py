@@ -21,6 +21,9 @@ from tlplug.storage import (
     PARTIAL,
     cache_dir,
     content_digest,
+    files_below,
+    is_disk_trouble,
+    make_cache_folder,
     partial_name,
     read_json,
     replace_file,
@@ -81,6 +84,8 @@ class WeightsStore:
         """Return a weight set that is there already, without reading the file; None when it must be fetched."""
         weights = self.weights(entry, name)
         local = _local_file(weights)
+        if local and local.is_dir():
+            _check_links(local)
         if local and (_only_files(weights) or not mismatch(local, weights)):
             return StoredWeights(local, _digest_of_own(local), f"file:{local}")
         folder = self._folder(entry, name)
@@ -121,13 +126,15 @@ class WeightsStore:
             raise WeightsError(f"The weights {name!r} of {entry.name!r} are not as they should be: {reason}.")
         folder = self._folder(entry, name)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_cache_folder(folder)
             with filelock.FileLock(folder.with_name(folder.name + ".lock")):
                 stored = self.find(entry, name)  # another process may have fetched it meanwhile
                 if stored and content_digest(stored.path) == stored.sha256:
                     return stored
                 return self._fetch(entry, name, weights, folder)
         except OSError as error:
+            if not is_disk_trouble(error):
+                raise
             warn_cache(f"Cannot keep weights in {self.folder}", error)
         temporary = Path(tempfile.mkdtemp(prefix="tlplug-weights-"))
         atexit.register(shutil.rmtree, temporary, ignore_errors=True)
@@ -153,20 +160,30 @@ class WeightsStore:
             )
         if reason := mismatch(path, weights):
             raise WeightsError(f"{str(path)!r} is not the file of {entry.name}/{name}: {reason}.")
-        folder = self._folder(entry, name)
-        filename = path.name if path.name != _RECORD else f"weights-{path.name}"
+        folder, filename = self._folder(entry, name), path.resolve().name
+        if filename in ("", _RECORD):
+            filename = f"weights-{filename}"
         try:
-            if path.is_dir():
-                folder.mkdir(parents=True, exist_ok=True)
-                temporary = partial_name(folder / filename)
-                shutil.copytree(path, temporary)
-                replace_folder(temporary, folder / filename)
-            else:
-                with replace_file(folder / filename) as temporary:
-                    shutil.copyfile(path, temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(folder.with_name(folder.name + ".lock")):
+                self._copy(path, folder / filename)
+                return self._record(folder, filename, _BY_HAND)
         except OSError as error:
             raise WeightsError(f"{str(path)!r} cannot be kept in {self.folder}: {error.strerror or error}.") from error
-        return self._record(folder, filename, _BY_HAND)
+
+    @staticmethod
+    def _copy(path: Path, target: Path) -> None:
+        if not path.is_dir():
+            with replace_file(target) as temporary:
+                shutil.copyfile(path, temporary)
+            return
+        temporary = partial_name(target)
+        try:
+            shutil.copytree(path, temporary)
+            replace_folder(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
     def verify(self, entry: Entry, name: str) -> str | None:
         """Say what is wrong with a stored weight set; None when nothing is, or when it is not stored."""
@@ -221,9 +238,18 @@ class WeightsStore:
         return StoredWeights(path, digest, source)
 
 
+def _check_links(folder: Path) -> None:
+    try:
+        files_below(folder)
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"The weights in {str(folder)!r} cannot be read: {error.filename} {error.strerror}."
+        ) from error
+
+
 def _digest_of_own(path: Path) -> str:
     """The digest of what lies at a path, read again only when a size or time has changed."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = files_below(path) if path.is_dir() else [path]
     states = [(str(file), file.stat()) for file in files]
     return _digest_at(path, tuple((name, status.st_size, status.st_mtime_ns) for name, status in states))
 

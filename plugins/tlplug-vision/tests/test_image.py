@@ -286,7 +286,7 @@ def test_a_file_cut_in_the_middle_is_refused(kind, options, read):
 
 def test_what_is_no_image_is_refused_with_what_is_valid(read, tmp_path):
     refused(read, b"", "The file is empty")
-    refused(read, b"%PDF-1.7 and so on", r"starts with 25 50 44 46 2d 31 2e 37 .*\. Valid: JPEG, PNG.*lists\.$")
+    refused(read, b"%PDF-1.7 and so on", r"starts with 25 50 44 46 2d 31 2e 37 .*\. Valid: JPEG, PNG.* image\.$")
     refused(read, tmp_path / "none.png", "There is no such file")
     refused(read, tmp_path, "It is not a regular file")
     refused(read, Path("\0.png"), "There is no such file")

@@ -116,8 +116,8 @@ def _from_file(file: BinaryIO, suffix: str, stack: contextlib.ExitStack) -> Imag
         if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and HEIF not in formats:
             raise ImageError("HEIC images need pillow-heif. Type: pip install pillow-heif") from error
         raise ImageError(
-            f"It is no image, or a damaged one. It starts with {start.hex(' ')}. Valid: JPEG, PNG, WebP, GIF and what "
-            "else tlplug preprocesses image lists."
+            f"It is no image, or a damaged one. It starts with {start.hex(' ')}. Valid: JPEG, PNG, WebP, GIF and "
+            "others, see tlplug preprocesses image."
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"The image is refused as a decompression bomb: {error}") from error

@@ -72,6 +72,8 @@ def preprocess() -> list[Preprocess]:
                     name="max_pixels",
                     type=int,
                     default=89_478_485,
+                    minimum=1,
+                    maximum=178_956_970,  # beyond it Pillow itself refuses
                     help="pictures with more pixels are refused before they are decoded",
                 ),
             ),

@@ -1,0 +1,60 @@
+"""The proof that a compiled network equals Keras: the same random arrays through both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.backbones import ArraySpec, pack_inputs
+from tlplug.errors import PluginError
+from tlplug.features.compiled import BATCH
+
+
+def sample(inputs: tuple[ArraySpec, ...]) -> dict[str, NDArray[Any]]:
+    """A batch of random arrays for a network."""
+    generator = np.random.default_rng(0)
+    return {spec.name: _random(spec, generator) for spec in inputs}
+
+
+def expected_of(model: Any, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """What Keras makes of some arrays.
+
+    Raises:
+        PluginError: it is no number.
+    """
+    expected = np.asarray(model(pack_inputs(model, arrays), training=False))
+    if not np.isfinite(expected).all():
+        raise PluginError(f"The network {model.name!r} gives what is no number (NaN or infinity) for random inputs.")
+    return expected
+
+
+def compare(
+    run: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]],
+    arrays: Mapping[str, NDArray[Any]],
+    expected: NDArray[np.float32],
+) -> tuple[float, bool]:
+    """Run arrays through a runtime, as one batch and as every smaller one.
+
+    Returns:
+        The largest difference from what is expected relative to the largest value, and whether the size of a batch
+        changes no bit.
+    """
+    received = run(arrays)
+    invariant = all(
+        np.array_equal(run({name: array[:count] for name, array in arrays.items()}), received[:count])
+        for count in range(1, BATCH)
+    )
+    largest = float(np.abs(expected).max()) or 1.0
+    return float(np.abs(received - expected).max()) / largest, invariant
+
+
+def _random(spec: ArraySpec, generator: np.random.Generator) -> NDArray[Any]:
+    shape = (BATCH, *(16 if length is None else length for length in spec.shape))
+    if spec.dtype == "uint8":
+        return generator.integers(0, 256, shape, np.uint8)
+    if spec.dtype.startswith(("int", "bool")):
+        return generator.integers(0, 2, shape).astype(spec.dtype)
+    return generator.uniform(-1, 1, shape).astype(spec.dtype)
