@@ -194,7 +194,10 @@ def test_a_damaged_run_is_one_line(cli, dots, dots_run, files, tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
-    [("metrics.json", "{", "its metrics.json cannot be read. Train again."), ("run.json", "[]", "its run.json has no JSON object")],
+    [
+        ("metrics.json", "{", "its metrics.json cannot be read. Train again."),
+        ("run.json", "[]", "its run.json has no JSON object"),
+    ],
 )
 def test_a_run_whose_own_files_are_damaged_is_one_clear_line(
     cli, dots, dots_run, files, tmp_path, name, content, reason

@@ -234,7 +234,10 @@ def test_a_read_only_disk_is_said(disk):
         (lambda path: path.mkdir(), "is no run: it has no run.json that can be read"),
         (lambda path: path.write_text("a file"), "is no run"),
         (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "is damaged: its run.json cannot be read"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "run' is damaged: its run.json has no JSON object"),
+        (
+            lambda path: (path.mkdir(), (path / "run.json").write_text("[]")),
+            "run' is damaged: its run.json has no JSON object",
+        ),
         (
             lambda path: (path.mkdir(), (path / "run.json").write_bytes(b"\xff")),
             "is damaged: its run.json cannot be read",
