@@ -30,6 +30,9 @@ def _clean(monkeypatch):
     for name in list(os.environ):
         if name.startswith("TLPLUG_") and name != "TLPLUG_TEST_CACHE":
             monkeypatch.delenv(name)
+    # What a command of the test sets in this process, such as --offline, is taken back as well.
+    monkeypatch.setenv("TLPLUG_OFFLINE", "")
+    monkeypatch.delenv("TLPLUG_OFFLINE")
     registry.cache_clear()
     yield
     registry.cache_clear()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.benchmarks.packages import unpacked
 from tlplug.storage import new_folder
 
 PACKAGE = "tuxpaint-stamps-default"
@@ -83,24 +83,14 @@ def many_photos(photos: Path, target: Path, times: int = 10) -> Path:
     return target
 
 
-class _stamps:  # noqa: N801 - used like a function, in a with statement
+@contextlib.contextmanager
+def _stamps() -> Iterator[Path]:
     """The folder of stamps for the time of a block."""
-
-    def __enter__(self) -> Path:
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        if INSTALLED.is_dir():
-            return INSTALLED
-        self._temporary = tempfile.TemporaryDirectory(prefix="stamps-")
-        folder = Path(self._temporary.name)
-        folder.chmod(0o755)  # apt downloads as another user
-        subprocess.run(["apt-get", "download", PACKAGE], cwd=folder, check=True, capture_output=True)
-        (package,) = folder.glob("*.deb")
-        subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=True)
-        return folder / "unpacked" / INSTALLED.relative_to("/")
-
-    def __exit__(self, *_: object) -> None:
-        if self._temporary:
-            self._temporary.cleanup()
+    if INSTALLED.is_dir():
+        yield INSTALLED
+    else:
+        with unpacked(PACKAGE) as root:
+            yield root / INSTALLED.relative_to("/")
 
 
 def _photographs(stamps: Path, places: tuple[tuple[str, bool], ...]) -> Iterator[Path]:

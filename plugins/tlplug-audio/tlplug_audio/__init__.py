@@ -1,0 +1,1 @@
+"""Sound for tlplug: YAMNet, and the way from any sound file to its input."""

