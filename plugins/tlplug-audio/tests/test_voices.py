@@ -51,7 +51,7 @@ def test_the_kinds_can_be_learned(synthesised):
     paths = sorted(synthesised.rglob("*.wav"))
     rows, labels = np.stack([features(path) for path in paths]), [path.parent.name for path in paths]
     model = LogisticRegression(C=0.01, max_iter=2000).fit(rows[::2], labels[::2])
-    assert model.score(rows[1::2], labels[1::2]) > 0.8  # chance is 0.2
+    assert model.score(rows[1::2], labels[1::2]) > 0.85  # measured: 0.893; a fifth by chance
 
 
 def install(sounds, language, clips):

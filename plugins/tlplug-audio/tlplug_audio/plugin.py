@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tlplug import Backbone, Option, Preprocess, Source, Weights, hookimpl
+from tlplug_audio.audio import HOP
 from tlplug_audio.formats import SUFFIXES
 from tlplug_audio.pooling import POOL, POOLS, POWER
 
@@ -58,7 +59,7 @@ def preprocess() -> list[Preprocess]:
                 Option(
                     name="hop",
                     type=float,
-                    default=0.48,
+                    default=HOP,
                     minimum=0.1,
                     maximum=60,
                     help="seconds from one window to the next; a window of yamnet is 0.975 s long",

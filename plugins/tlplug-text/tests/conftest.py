@@ -14,7 +14,7 @@ from tlplug_text import plugin
 
 from tlplug import Backbone
 from tlplug.plugins import Plugin
-from tlplug.registry import Entry
+from tlplug.registry import Entry, registry
 from tlplug.weights import WeightsStore
 
 SETTINGS = ("TLPLUG_OFFLINE", "TLPLUG_CACHE_DIR", "TLPLUG_PLUGINS", "TLPLUG_DISABLE_PLUGINS", "HF_HUB_CACHE")
@@ -26,6 +26,9 @@ def _clean(monkeypatch, tmp_path):
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
+    registry.cache_clear()
+    yield
+    registry.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,93 @@
+"""What the plugin brings, that asking for it costs nothing, and the whole way from files to answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tlplug_audio import synthesis
+from tlplug_audio.audio import HOP
+from tlplug_audio.formats import SUFFIXES
+from tlplug_audio.waveform import MAX_SECONDS
+from tlplug_audio.yamnet import SAMPLES
+
+from tlplug.plugins import PluginHost
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+
+def test_the_entry_point_brings_yamnet_and_the_preprocess():
+    ((name, value),) = PROJECT["entry-points"]["tlplug"].items()
+    host = PluginHost([metadata.EntryPoint(name, value, "tlplug")], environ={})
+    assert host.failures == []
+    records = {kind: record for kind, owner, record in host.records if owner.name == name}
+    assert records["backbone"].name == "yamnet"
+    assert records["backbone"].input_shape == (SAMPLES,)
+    assert list(records["backbone"].weights) == ["audioset", "audioset-h5"]
+    assert records["preprocess"].default_backbone == "yamnet"
+    assert records["preprocess"].suffixes == SUFFIXES
+    options = {option.name: option.default for option in records["preprocess"].options}
+    assert options["hop"] == HOP
+    assert options["max_seconds"] == MAX_SECONDS
+
+
+def test_importing_it_imports_nothing_heavy():
+    source = (
+        "import sys; from tlplug_audio import plugin; plugin.backbone(); plugin.preprocess();"
+        "names = 'keras tensorflow numpy soundfile soxr librosa numba scipy h5py PIL'.split();"
+        "print([name for name in names if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def command(weights, tmp_path_factory):
+    """Run ``tlplug`` in a process of its own, and with it a line of Python at the end."""
+    cache = tmp_path_factory.mktemp("tlplug-cache")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TLPLUG_")}
+    environment |= {"TLPLUG_CACHE_DIR": str(cache), "TLPLUG_PLUGINS": "builtin,audio"}
+
+    def run(*arguments, after="pass"):
+        source = f"import sys; from tlplug.cli import main\ntry: main()\nfinally: {after}"
+        return subprocess.run(
+            [sys.executable, "-c", source, *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    added = run("weights", "add", "yamnet", weights)
+    assert added.returncode == 0, added.stderr
+    return run
+
+
+def test_from_files_to_answers(command, tmp_path, encode, noise):
+    synthesis.write(tmp_path / "sounds")
+    (tmp_path / "sounds" / "rain" / "text.wav").write_text("no sound")
+    (tmp_path / "sounds" / "bells" / "silent.flac").write_bytes(encode(np.zeros(20_000), 16_000, "FLAC"))
+    trained = command("train", tmp_path / "sounds", "--out", tmp_path / "run", "--json")
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads(trained.stdout)["metrics"]["test"]["accuracy"] > 0.9
+    details = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert details["remarks"] == {"silent": 1}
+    assert any(item["source"].endswith("text.wav") for item in details["skipped"])
+    clips = [tmp_path / "sounds" / "birds" / "00.wav", tmp_path / "long.mp3", tmp_path / "sounds" / "rain" / "text.wav"]
+    clips[1].write_bytes(encode(noise(20.0, 44_100, channels=2), 44_100, "MP3"))
+    after = "sys.stderr.write(str({'tensorflow', 'keras', 'librosa', 'numba'} & set(sys.modules)))"
+    predicted = command("predict", tmp_path / "run", *clips, "--json", after=after)
+    assert predicted.returncode == 0, predicted.stderr
+    bird, long, text = json.loads(predicted.stdout)
+    assert bird["label"] == "birds"
+    assert long["label"] == "rain"
+    assert re.match(r"[^\n]*no sound file", text["error"])
+    assert predicted.stderr.strip().endswith("set()")
