@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from tlplug_audio import synthesis
 from tlplug_audio.audio import HOP
 from tlplug_audio.formats import SUFFIXES
@@ -71,7 +72,7 @@ def command(weights, tmp_path_factory):
     return run
 
 
-def test_from_files_to_answers(command, tmp_path, encode, noise):
+def test_from_files_to_answers(command, tmp_path, encode):
     synthesis.write(tmp_path / "sounds")
     (tmp_path / "sounds" / "rain" / "text.wav").write_text("no sound")
     (tmp_path / "sounds" / "bells" / "silent.flac").write_bytes(encode(np.zeros(20_000), 16_000, "FLAC"))
@@ -82,7 +83,8 @@ def test_from_files_to_answers(command, tmp_path, encode, noise):
     assert details["remarks"] == {"silent": 1}
     assert any(item["source"].endswith("text.wav") for item in details["skipped"])
     clips = [tmp_path / "sounds" / "birds" / "00.wav", tmp_path / "long.mp3", tmp_path / "sounds" / "rain" / "text.wav"]
-    clips[1].write_bytes(encode(noise(20.0, 44_100, channels=2), 44_100, "MP3"))
+    rain, rate = soundfile.read(tmp_path / "sounds" / "rain" / "01.wav")
+    clips[1].write_bytes(encode(np.tile(rain[:, None], (10, 2)), rate, "MP3"))
     after = "sys.stderr.write(str({'tensorflow', 'keras', 'librosa', 'numba'} & set(sys.modules)))"
     predicted = command("predict", tmp_path / "run", *clips, "--json", after=after)
     assert predicted.returncode == 0, predicted.stderr
