@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.data import read_inputs, reads_of
+from tlplug.data import read_inputs
 from tlplug.errors import DamagedRunError, RunError, first_line
 from tlplug.features import CompiledBackbone, Extractor, Features, PreprocessSpec
 from tlplug.heads import FittedHead, load_head
@@ -130,9 +130,7 @@ class Predictor:
             inputs: see `tlplug.data.read_inputs`.
             options: of the reader, for tables.
         """
-        reads = reads_of(self.modality)
         examples = read_inputs(inputs, self.modality, options)
-        empty = [given for given in inputs if isinstance(given, str | Path) and not reads.find_inputs([given])]
         usable = [example for example in examples if not example.problem]
         probabilities, features = self.probabilities([example.source for example in usable])
         rows = iter(enumerate(probabilities))
@@ -150,7 +148,4 @@ class Predictor:
             shares = {label: float(value) for label, value in zip(self.classes, row, strict=True)}
             remark = features.remarks.get(position, "")
             predictions.append(Prediction(name, self.classes[best], float(row[best]), shares, remark=remark))
-        predictions += [
-            Prediction(str(given), error=f"it is a folder without {self.modality} files") for given in empty
-        ]
         return predictions

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,6 +25,10 @@ PARTIAL = ".partial"
 
 class CacheWarning(TlplugWarning):
     """The cache cannot be used; the work goes on without it."""
+
+
+class CacheFolderError(OSError):
+    """A folder of the cache cannot be made."""
 
 
 def cache_dir() -> Path:
@@ -52,20 +56,28 @@ def files_below(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: a link leads nowhere.
     """
-    seen: set[tuple[int, int]] = set()
     found: list[Path] = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(parent)  # noqa: PTH116 - a device and inode pair tells where links lead
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
+    for parent, _, files in walk_folders(folder):
         for name in files:
             file = Path(parent, name)
             if not file.exists():
                 raise FileNotFoundError(errno.ENOENT, "a link that leads nowhere", str(file))
             found.append(file)
     return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def walk_folders(
+    folder: Path, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield what `os.walk` yields, links followed; a folder that links lead to again comes once."""
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
+        status = os.stat(parent)  # noqa: PTH116 - a device and inode pair tells where links lead
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+        else:
+            seen.add((status.st_dev, status.st_ino))
+            yield parent, folders, files
 
 
 def size_of(path: Path) -> int:
@@ -224,17 +236,17 @@ def make_cache_folder(folder: Path) -> None:
     """Make a folder of the cache.
 
     Raises:
-        PermissionError: whatever the reason is that it cannot be made.
+        CacheFolderError: it cannot be made, for whatever reason.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PermissionError(errno.EACCES, error.strerror or "cannot be made", str(folder)) from error
+        raise CacheFolderError(error.errno, error.strerror or "cannot be made", str(folder)) from error
 
 
 def is_disk_trouble(error: OSError) -> bool:
     """Whether an error says that nothing can be written, and not that something else went wrong."""
-    return error.errno in _DISK_TROUBLE
+    return isinstance(error, CacheFolderError) or error.errno in _DISK_TROUBLE
 
 
 _DISK_TROUBLE = {

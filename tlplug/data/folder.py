@@ -11,6 +11,7 @@ from tlplug import progress
 from tlplug.data.dataset import TEST, TRAIN, VALIDATION
 from tlplug.errors import DataError, counted
 from tlplug.specs import Example
+from tlplug.storage import walk_folders
 
 SPLIT_FOLDERS: Mapping[str, str] = {
     "train": TRAIN,
@@ -93,13 +94,7 @@ def _note(error: OSError) -> None:
 
 def walk(folder: Path) -> Iterator[Path]:
     """Yield every file below a folder that is not hidden, by name; a folder that links lead to again is read once."""
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, files in os.walk(folder, onerror=_note, followlinks=True):
-        status = os.stat(parent)  # noqa: PTH116 - a device and inode pair tells where links lead
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
+    for parent, folders, files in walk_folders(folder, _note):
         folders[:] = sorted(filter(_visible, folders))
         for name in sorted(filter(_visible, files)):
             yield Path(parent, name)

@@ -72,12 +72,10 @@ def load_data(
     else:
         examples = _paired(data, labels)
         origin = f"{len(examples)} sources"
-    examples, problems = usable(examples)
-    examples, modality, skipped = of_one_modality(examples, modality, origin)
-    skipped = problems + skipped
-    dataset = _digested(examples, modality, skipped, origin)
+    dataset = _of_examples(examples, modality, origin)
     if test is not None:
-        dataset = _with_test(dataset, load_examples(test, modality=modality, reader=reader, options=options))
+        held_out = load_examples(test, modality=dataset.modality, reader=reader, options=options)
+        dataset = _with_test(dataset, held_out)
     return _split(dataset, holdout, seed)
 
 
@@ -90,9 +88,7 @@ def load_examples(
 ) -> Dataset:
     """Read labelled examples to report on: the test part where there is one, else everything."""
     examples, own = read_examples(Path(data), reader, options or {})
-    examples, problems = usable(examples)
-    examples, modality, skipped = of_one_modality(examples, modality or own, str(data))
-    dataset = _digested(examples, modality, problems + skipped, str(data))
+    dataset = _of_examples(examples, modality or own, str(data))
     return dataset.test if TEST in dataset.splits else dataset
 
 
@@ -101,6 +97,13 @@ def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Exampl
         received = "none" if labels is None else str(len(labels))
         raise UsageError(f"Every source needs a label: {len(sources)} sources. Received: {received} labels.")
     return [Example(source=source, label=str(label)) for source, label in zip(sources, labels, strict=True)]
+
+
+def _of_examples(examples: list[Example], modality: str | None, origin: str) -> Dataset:
+    """Make a data set of what can be used, all of one modality."""
+    examples, problems = usable(examples)
+    examples, modality, skipped = of_one_modality(examples, modality, origin)
+    return _digested(examples, modality, problems + skipped, origin)
 
 
 def _digested(examples: list[Example], modality: str, skipped: list[Skipped], origin: str) -> Dataset:
@@ -145,7 +148,9 @@ def _with_test(train: Dataset, test: Dataset) -> Dataset:
         digests=[*train.digests, *test.digests],
         splits=np.array([TRAIN] * len(train) + [TEST] * len(test)).astype("U10"),
         skipped=train.skipped + test.skipped,
-        names=[*(train.names or [""] * len(train)), *(test.names or [""] * len(test))],
+        names=[*(train.names or [""] * len(train)), *(test.names or [""] * len(test))]
+        if train.names or test.names
+        else (),
     )
 
 

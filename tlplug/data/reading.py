@@ -28,11 +28,7 @@ def read_examples(path: Path, reader: str | None, options: Mapping[str, Any]) ->
         confidence, entry = _surest_reader(path)
         if confidence <= 0:
             raise UsageError(f"No reader takes {str(path)!r}. Valid: {_VALID}.")
-    values = parse_options("reader", entry.record.options, options)
-    examples = list(load_reference(entry.record.read)(path, values))
-    if not examples:
-        raise DataError(f"No examples in {str(path)!r}. Valid: {_VALID}.")
-    return examples, entry.record.modality
+    return _read(path, entry, options), entry.record.modality
 
 
 def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
@@ -62,11 +58,21 @@ def read_inputs(inputs: Sequence[Any], modality: str, options: Mapping[str, Any]
     """
     reads = reads_of(modality)
     found: list[Example] = []
-    for source in reads.find_inputs(inputs):
-        rows = _rows_of(source, [reads], options or {}) if isinstance(source, Path) else []
-        for example in rows or [Example(source=source)]:
-            known = as_source(example.source, reads.suffixes, strings=reads.strings)
-            found.append(replace(example, source=known, name=example.name or source_name(known, len(found))))
+    seen: set[Path] = set()
+    for given in inputs:
+        sources = reads.find_inputs([given])
+        if not sources:
+            problem = f"it is a folder without {modality} files"
+            found.append(Example(source=given, name=str(given), problem=problem))
+        for source in sources:
+            if isinstance(source, Path):
+                if source in seen:
+                    continue
+                seen.add(source)
+            rows = _rows_of(source, [reads], options or {}) if isinstance(source, Path) else []
+            for example in rows or [Example(source=source)]:
+                known = as_source(example.source, reads.suffixes, strings=reads.strings)
+                found.append(replace(example, source=known, name=example.name or source_name(known, len(found))))
     return found
 
 
@@ -110,9 +116,18 @@ def read_sources(
 
 def _rows_of(path: Path, reads: Iterable[Reads], options: Mapping[str, Any]) -> list[Example]:
     """The examples in a file that no preprocess takes as one; none where no reader takes it either."""
-    if not path.is_file() or any(one.takes(path) for one in reads) or _surest_reader(path)[0] <= 0:
+    if not path.is_file() or any(one.takes(path) for one in reads):
         return []
-    return read_examples(path, None, options)[0]
+    confidence, entry = _surest_reader(path)
+    return _read(path, entry, options) if confidence > 0 else []
+
+
+def _read(path: Path, entry: Entry, options: Mapping[str, Any]) -> list[Example]:
+    values = parse_options("reader", entry.record.options, options)
+    examples = list(load_reference(entry.record.read)(path, values))
+    if not examples:
+        raise DataError(f"No examples in {str(path)!r}. Valid: {_VALID}.")
+    return examples
 
 
 def _surest_reader(path: Path) -> tuple[float, Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,9 @@ SPLIT = "split"
 _SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "dev": "validation"}
 _SPLITS |= {"validation": "validation", "test": "test", "testing": "test"}
 _DELIMITERS = ",;\t|"
+_FIRST = 1000
+"""Lines of a ``.jsonl`` file whose keys are its columns."""
+
 _LONGEST_PATH = 4096
 _LONGEST = 1 << 26
 """Characters that a cell may have."""
@@ -46,7 +50,8 @@ def sniff(path: Path) -> float:
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
     """Yield an `Example` for every row.
 
-    A value that is the path of a file, seen from the folder of the table, is that file; every other is a text.
+    A value that is the path of a file, seen from the folder of the table, or that looks like one, is that file, there
+    or not; every other is a text.
 
     Args:
         path: a ``.csv`` or ``.tsv`` file with a header, or a ``.jsonl`` file with an object on each line.
@@ -134,7 +139,8 @@ def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 def _columns(path: Path, encoding: str) -> list[str]:
     if path.suffix.lower() == ".jsonl":
-        columns = dict.fromkeys(key for _, row in _rows(path, encoding) if isinstance(row, Mapping) for key in row)
+        first = itertools.islice(_rows(path, encoding), _FIRST)
+        columns = dict.fromkeys(key for _, row in first if isinstance(row, Mapping) for key in row)
         if not columns:
             raise DataError(f"{str(path)!r} has no line that is a JSON object.")
         return list(columns)

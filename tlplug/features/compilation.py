@@ -249,6 +249,7 @@ def _is_passing(error: Exception) -> bool:
     """Whether an error is about this machine at this moment, and says nothing of the network."""
     if isinstance(error, OSError):
         return is_disk_trouble(error)
+    # TensorFlow's own error goes by its name, because this must not import TensorFlow.
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
@@ -256,9 +257,8 @@ def _save_keras(model: Any, path: Path) -> None:
     """Keep the Keras model too where it can be saved, for fine-tuning and other runtimes."""
     try:
         model.save(path)
-    except Exception as error:
-        if isinstance(error, OSError):
-            raise
-        # a layer of the user's own that does not serialise
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a layer of the user's own that does not serialise
         progress.note(f"The Keras model itself cannot be saved: {first_line(error)}")
         path.unlink(missing_ok=True)

@@ -158,6 +158,8 @@ class WeightsStore:
             raise UsageError(
                 f"No such file: {str(path)!r}. Valid: a file or folder with the weights {name!r} of {entry.name!r}."
             )
+        if path.is_dir():
+            _check_links(path)
         if reason := mismatch(path, weights):
             raise WeightsError(f"{str(path)!r} is not the file of {entry.name}/{name}: {reason}.")
         folder, filename = self._folder(entry, name), path.resolve().name
