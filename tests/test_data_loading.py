@@ -11,6 +11,9 @@ import pytest
 import tlplug
 from tlplug.data import Dataset, align_labels, content_digests, load_data, load_examples, source_name
 from tlplug.errors import DataError, OptionError, TlplugWarning, UnknownNameError, UsageError
+from tlplug.plugins import Plugin
+from tlplug.registry import registry
+from tlplug.specs import Example, Reader
 
 LEAK = "the same content is in a part that is held out"
 
@@ -285,3 +288,18 @@ def test_a_pipe_among_the_files_is_left_out_and_waited_for_by_nobody(vectors, tm
     assert [(item.source.rpartition("/")[2], item.reason) for item in data.skipped] == [
         ("pipe.vec", "cannot be read: it is no regular file")
     ]
+
+
+def test_a_reader_can_say_what_its_sources_are(vectors, tmp_path):
+    def read(path, options):
+        for number, row in enumerate(np.loadtxt(path, dtype="float32")):
+            yield Example(source=row[1:], label=f"class {row[0]:.0f}", name=f"{path.name}:{number}")
+
+    record = Reader(name="rows", modality="vector", sniff=lambda path: float(path.suffix == ".rows"), read=read)
+    registry().add("reader", record, Plugin("rows", "rows", "1.0"))
+    rows = np.random.default_rng(0).normal(size=(12, 9)).astype("float32")
+    rows[:, 0] = np.arange(12) % 2
+    np.savetxt(tmp_path / "data.rows", rows)
+    data = load_data(tmp_path / "data.rows")
+    assert (data.modality, data.classes, len(data)) == ("vector", ("class 0", "class 1"), 12)
+    assert {data.name(position) for position in range(12)} == {f"data.rows:{number}" for number in range(12)}

@@ -167,6 +167,15 @@ def test_from_a_table_to_a_report_and_predictions(cli, words, tmp_path):
     assert (tmp_path / "e.csv").read_text().splitlines()[1].startswith(f"{words}:2,early,")
 
 
+def test_a_table_that_cannot_be_read_costs_no_other_input(cli, words, tmp_path):
+    cli("train", words, "--out", tmp_path / "run")
+    (tmp_path / "odd.csv").write_text("a,b,c\n1,2,3\n")
+    result = cli("predict", tmp_path / "run", "abc", tmp_path / "odd.csv", "--json")
+    good, odd = result.json
+    assert (result.code, good["label"], odd["source"]) == (0, "early", str(tmp_path / "odd.csv"))
+    assert "State it: --input COLUMN" in odd["error"]
+
+
 def test_mistakes_are_shown_as_texts_and_escaped(cli, words, tmp_path):
     header, *lines = words.read_text().splitlines()
     labels = np.random.default_rng(0).permutation([line.rpartition(",")[2] for line in lines])  # nothing to learn

@@ -19,6 +19,7 @@ _HOMES = {
     "tlplug.errors": (
         "AmbiguousNameError",
         "DataError",
+        "DownloadError",
         "OptionError",
         "PluginError",
         "RunError",
@@ -43,6 +44,7 @@ _HOMES = {
     ),
     "tlplug.hookspecs": ("hookimpl",),
     "tlplug.registration": ("register_backbone", "register_head", "register_preprocess"),
+    "tlplug.weights": ("fetch_wheel",),
     "tlplug.data": ("Dataset", "load_data"),
     "tlplug.model": ("Model", "load", "train"),
     "tlplug.catalogue": (

