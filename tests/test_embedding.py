@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tlplug.backbones import RANDOM, select_backbone
+from tlplug.data import read_sources
 from tlplug.embedding import embed_to_file
 from tlplug.errors import DataError, UsageError
 from tlplug.features import extractor_for
@@ -36,6 +37,13 @@ def data(tmp_path):
     return folder
 
 
+def embed(data, selection, out):
+    """Write the table of the vectors at a path."""
+    examples, problems = read_sources(data, "vector")
+    assert problems == []
+    return embed_to_file(examples, selection, out)
+
+
 def read(path):
     """The table as columns: sources, labels, a matrix."""
     if path.suffix == ".csv":
@@ -52,7 +60,7 @@ def read(path):
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv", ".PARQUET"])
 def test_a_table_has_sources_labels_and_embeddings(selection, data, tmp_path, suffix):
     out = tmp_path / "new" / f"out{suffix}"
-    count, skipped = embed_to_file(data, selection, out)
+    count, skipped = embed(data, selection, out)
     sources, labels, embeddings = read(out)
     paths = [data / "4.vec", data / "a" / "1.vec", data / "a" / "2, ü.vec", data / "b" / "3.vec"]
     assert sorted(sources) == sorted(map(str, paths))
@@ -70,7 +78,7 @@ def test_a_table_has_sources_labels_and_embeddings(selection, data, tmp_path, su
 
 def test_binary_tables_have_every_bit(selection, data, tmp_path):
     for suffix in (".parquet", ".arrow"):
-        embed_to_file(data, selection, tmp_path / f"out{suffix}")
+        embed(data, selection, tmp_path / f"out{suffix}")
         sources, _, embeddings = read(tmp_path / f"out{suffix}")
         again = extractor_for(selection).all([Path(source) for source in sources]).embeddings
         assert embeddings.tobytes() == again.tobytes()
@@ -78,28 +86,28 @@ def test_binary_tables_have_every_bit(selection, data, tmp_path):
 
 def test_numbers_in_csv_are_float32_to_the_bit(selection, data, tmp_path):
     for suffix in (".arrow", ".csv"):
-        embed_to_file(data, selection, tmp_path / f"out{suffix}")
+        embed(data, selection, tmp_path / f"out{suffix}")
     assert np.array_equal(read(tmp_path / "out.csv")[2], read(tmp_path / "out.arrow")[2])
 
 
 def test_one_file_and_a_folder_without_classes_have_no_labels(selection, data, tmp_path):
-    assert embed_to_file(data / "4.vec", selection, tmp_path / "one.arrow") == (1, [])
+    assert embed(data / "4.vec", selection, tmp_path / "one.arrow") == (1, [])
     assert read(tmp_path / "one.arrow")[1] == [None]
-    assert embed_to_file(data / "a", selection, tmp_path / "two.csv") == (2, [])
+    assert embed(data / "a", selection, tmp_path / "two.csv") == (2, [])
     assert read(tmp_path / "two.csv")[1] == [None, None]
 
 
 def test_embeddings_are_shared_with_training(selection, data, tmp_path, vectors):
-    embed_to_file(data, selection, tmp_path / "one.csv")
+    embed(data, selection, tmp_path / "one.csv")
     vectors.CALLS.clear()
-    embed_to_file(data, selection, tmp_path / "two.csv")
+    embed(data, selection, tmp_path / "two.csv")
     assert [path.name for path in vectors.CALLS] == ["damaged.vec"]
 
 
 @pytest.mark.parametrize("name", ["out.npy", "out", "out.csv.gz"])
 def test_another_ending_is_refused_before_any_work(selection, data, tmp_path, vectors, name):
     with pytest.raises(UsageError) as error:
-        embed_to_file(data, selection, tmp_path / name)
+        embed(data, selection, tmp_path / name)
     assert str(error.value) == (
         f"Embeddings cannot be written to '{tmp_path / name}'. Valid endings: .parquet, .arrow, .csv."
     )
@@ -110,7 +118,7 @@ def test_a_file_that_is_there_is_kept(selection, data, tmp_path):
     out = tmp_path / "out.csv"
     out.write_text("mine")
     with pytest.raises(UsageError) as error:
-        embed_to_file(data, selection, out)
+        embed(data, selection, out)
     assert str(error.value) == f"There is a file '{out}' already. Choose another --out, or remove it."
     assert out.read_text() == "mine"
 
@@ -121,9 +129,9 @@ def test_when_nothing_can_be_read_nothing_is_left(selection, tmp_path, suffix):
     folder.mkdir()
     (folder / "1.vec").write_text("1 2 3")
     with pytest.raises(DataError) as error:
-        embed_to_file(folder, selection, tmp_path / f"out{suffix}")
+        embed(folder, selection, tmp_path / f"out{suffix}")
     reason = "it has 3 numbers, not 8"
-    assert str(error.value) == f"No example of '{folder}' can be read: {folder / '1.vec'}: {reason}."
+    assert str(error.value) == f"No example can be read: {folder / '1.vec'}: {reason}."
     assert not list(tmp_path.glob("*out*"))
 
 
@@ -132,7 +140,7 @@ def test_no_files_and_no_folder_are_one_line(selection, tmp_path):
         if name == "empty":
             (tmp_path / name).mkdir()
         with pytest.raises(UsageError, match=r"^No vector file at '.*'\. Valid: a folder or file, \.vec\.$"):
-            embed_to_file(tmp_path / name, selection, tmp_path / "out.csv")
+            embed(tmp_path / name, selection, tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
@@ -140,5 +148,5 @@ def test_a_full_disk_leaves_nothing(selection, data, disk, suffix):
     with pytest.raises(OSError, match="No space left"):
         (disk() / "large").write_bytes(bytes(1 << 20))
     with pytest.raises(OSError, match="No space left"):
-        embed_to_file(data, selection, disk() / f"out{suffix}")
+        embed(data, selection, disk() / f"out{suffix}")
     assert [path.name for path in disk().iterdir()] == ["large"]

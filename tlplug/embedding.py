@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.backbones import Selection
-from tlplug.data import Skipped, content_digests, read_sources, source_name
+from tlplug.data import Skipped, content_digests, source_name
 from tlplug.errors import DataError, UsageError
 from tlplug.features import extractor_for
+from tlplug.specs import Example
 from tlplug.storage import replace_file
 
 Write = Callable[[Sequence[str], Sequence[str | None], NDArray[np.float32]], None]
@@ -23,24 +24,18 @@ FORMATS = (".parquet", ".arrow", ".csv")
 
 
 def embed_to_file(
-    data: Path,
-    selection: Selection,
-    out: Path,
-    *,
-    runtime: str | None = None,
-    options: Mapping[str, Any] | None = None,
+    examples: Sequence[Example], selection: Selection, out: Path, *, runtime: str | None = None
 ) -> tuple[int, list[Skipped]]:
-    """Embed every example below a path and write them to a table, some hundred at a time.
+    """Embed examples and write them to a table, some hundred at a time.
 
-    The table has the columns ``source``, ``label`` (the class folder; empty where there is none) and ``embedding``, a
+    The table has the columns ``source``, ``label`` (empty where there is none) and ``embedding``, a
     list of float32; in a CSV file one column for each number.
 
     Args:
-        data: a folder with or without class folders, a file, or a table.
+        examples: labelled or not, see `tlplug.data.read_sources`.
         selection: the backbone.
         out: a new file that ends in ``.parquet``, ``.arrow`` or ``.csv``.
         runtime: name of the runtime.
-        options: of the reader, for tables.
 
     Returns:
         The number of rows, and what was left out.
@@ -53,10 +48,10 @@ def embed_to_file(
         raise UsageError(f"Embeddings cannot be written to {str(out)!r}. Valid endings: {', '.join(FORMATS)}.")
     if out.exists():
         raise UsageError(f"There is a file {str(out)!r} already. Choose another --out, or remove it.")
-    examples, skipped = read_sources(data, selection.entry.record.modality, options)
     sources = [example.source for example in examples]
     called = [example.name or source_name(example.source, place) for place, example in enumerate(examples)]
-    kept, digests = [], []
+    kept, digests = list[int](), list[bytes]()
+    skipped: list[Skipped] = []
     for position, digest in enumerate(content_digests(sources)):
         if isinstance(digest, str):
             skipped.append(Skipped(called[position], digest))
@@ -77,7 +72,7 @@ def embed_to_file(
                 skipped.append(Skipped(called[kept[position]], reason))
         if not count:
             reason = f"{skipped[0].source}: {skipped[0].reason}" if skipped else "there is none"
-            raise DataError(f"No example of {str(data)!r} can be read: {reason}.")
+            raise DataError(f"No example can be read: {reason}.")
     return count, skipped
 
 

@@ -184,6 +184,7 @@ def train(
         weights=weights,
         options=parts["backbone"],
         preprocess_options=parts["preprocess"],
+        sources=data.train.sources,
         seed=seed,
     )
     training = train_frozen(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import collections
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tlplug.errors import OptionError, PluginError, UsageError
 from tlplug.registry import Entry, registry
-from tlplug.specs import parse_options
+from tlplug.specs import load_reference, parse_options
 from tlplug.weights import WeightsStore, default_set
 
 RANDOM = "random"
 """The weight set that every backbone has: as initialised, from a seed."""
+
+_ASKED = 16
+"""Sources that a preprocess is asked about before a backbone is built."""
 
 PARTS = ("backbone", "preprocess", "head", "reader")
 """What options can be set for."""
@@ -88,6 +92,7 @@ def select_backbone(
     weights: str | None = None,
     options: Mapping[str, Any] | None = None,
     preprocess_options: Mapping[str, Any] | None = None,
+    sources: Sequence[Any] = (),
     seed: int = 0,
 ) -> Selection:
     """Find a backbone and the preprocess that serves it.
@@ -98,6 +103,7 @@ def select_backbone(
         weights: name of a weight set, or ``random``; the first one when None.
         options: of the backbone.
         preprocess_options: of the preprocess.
+        sources: of the data, of which the preprocess may suggest options of the backbone that are not given.
         seed: of random weights.
 
     Raises:
@@ -116,15 +122,31 @@ def select_backbone(
     chosen = weights or default_set(entry)
     if chosen is not None and chosen != RANDOM:
         WeightsStore().weights(entry, chosen)
+    suggested = _suggested(preprocess, {option.name for option in record.options}, sources)
     given = {**record.preprocess_options, **(preprocess_options or {})}
     return Selection(
         entry=entry,
         preprocess=preprocess,
         weights=chosen,
-        options=parse_options("backbone", record.options, options or {}),
+        options=parse_options("backbone", record.options, {**suggested, **(options or {})}),
         preprocess_options=parse_options("preprocess", preprocess.record.options, given),
         seed=seed,
     )
+
+
+def _suggested(preprocess: Entry, names: set[str], sources: Sequence[Any]) -> dict[str, Any]:
+    """What most of some sources, evenly out of all, call for: values for the options `names` of a backbone."""
+    if preprocess.record.suggest is None or not names:
+        return {}
+    suggest = load_reference(preprocess.record.suggest)
+    answers: list[tuple[tuple[str, Any], ...]] = []
+    for source in sources[:: -(-len(sources) // _ASKED) or 1]:
+        try:
+            suggested = suggest(source)
+        except (ValueError, OSError):  # extraction will say why it cannot be read
+            continue
+        answers.append(tuple(sorted((name, value) for name, value in suggested.items() if name in names)))
+    return dict(collections.Counter(answers).most_common(1)[0][0]) if answers else {}
 
 
 def with_random_weights(selection: Selection, seed: int) -> Selection:

@@ -37,7 +37,7 @@ def embed(
       tlplug embed photos/ --backbone efficientnet_lite0 --out photos.parquet
     """
     from tlplug.backbones import select_backbone, split_options
-    from tlplug.data import prevailing_modality
+    from tlplug.data import prevailing_modality, read_sources
     from tlplug.embedding import embed_to_file
     from tlplug.registry import registry
 
@@ -45,15 +45,18 @@ def embed(
     if modality is None:
         named = registry().get("backbone", backbone).record.modality if backbone and ":" not in backbone else None
         modality = named or prevailing_modality(Path(data), options["reader"])
+    examples, problems = read_sources(Path(data), modality, options["reader"])
     selection = select_backbone(
         backbone,
         modality=modality,
         weights=weights,
         options=options["backbone"],
         preprocess_options=options["preprocess"],
+        sources=[example.source for example in examples],
         seed=seed,
     )
-    count, skipped = embed_to_file(Path(data), selection, Path(out), runtime=runtime, options=options["reader"])
+    count, skipped = embed_to_file(examples, selection, Path(out), runtime=runtime)
+    skipped = problems + skipped
     if as_json:
         left_out = [{"source": item.source, "reason": item.reason} for item in skipped]
         print_json({"out": out, "backbone": selection.entry.name, "examples": count, "skipped": left_out})

@@ -66,8 +66,7 @@ def load_data(
     if isinstance(data, str | Path):
         if labels is not None:
             raise UsageError("Labels are for a sequence of sources; a path brings its own. Leave labels out.")
-        examples, own = read_examples(Path(data), reader, options or {})
-        modality = modality or own
+        examples, modality = read_examples(Path(data), reader, options or {}, modality)
         origin = str(data)
     else:
         examples = _paired(data, labels)
@@ -87,8 +86,8 @@ def load_examples(
     options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Read labelled examples to report on: the test part where there is one, else everything."""
-    examples, own = read_examples(Path(data), reader, options or {})
-    dataset = _of_examples(examples, modality or own, str(data))
+    examples, modality = read_examples(Path(data), reader, options or {}, modality)
+    dataset = _of_examples(examples, modality, str(data))
     return dataset.test if TEST in dataset.splits else dataset
 
 

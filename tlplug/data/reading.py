@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from tlplug import progress
 from tlplug.data.dataset import Skipped, source_name
 from tlplug.data.inputs import as_source, find_inputs
-from tlplug.data.modality import Reads, all_reads, modality_of, of_one_modality, reads_of
+from tlplug.data.modality import all_reads, modality_of, of_one_modality, reads_of
 from tlplug.errors import DataError, TlplugError, UsageError, first_line
 from tlplug.registry import Entry, registry
 from tlplug.specs import Example, load_reference, parse_options
@@ -18,17 +19,27 @@ from tlplug.specs import Example, load_reference, parse_options
 _VALID = "a folder with one subfolder per class and files in each, or a table with a column of labels"
 
 
-def read_examples(path: Path, reader: str | None, options: Mapping[str, Any]) -> tuple[list[Example], str | None]:
-    """Read a path with the named reader, or with the one that is surest; its modality comes with the examples."""
+_SURE = 0.5
+"""How sure a reader must be of a file that a preprocess takes as one example."""
+
+
+def read_examples(
+    path: Path, reader: str | None, options: Mapping[str, Any], modality: str | None = None
+) -> tuple[list[Example], str | None]:
+    """Read a path with the named reader, or with the one of the modality that is surest.
+
+    Returns:
+        The examples, and their modality: the given one, else the reader's.
+    """
     if not path.exists():
         raise UsageError(f"No such data: {str(path)!r}. Valid: {_VALID}.")
     if reader:
         entry = registry().get("reader", reader)
     else:
-        confidence, entry = _surest_reader(path)
+        confidence, entry = _surest_reader(path, modality)
         if confidence <= 0:
             raise UsageError(f"No reader takes {str(path)!r}. Valid: {_VALID}.")
-    return _read(path, entry, options), entry.record.modality
+    return _read(path, entry, options), modality or entry.record.modality
 
 
 def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
@@ -60,7 +71,7 @@ def read_inputs(inputs: Sequence[Any], modality: str, options: Mapping[str, Any]
     found: list[Example] = []
     seen: set[Path] = set()
     for given in inputs:
-        sources = reads.find_inputs([given])
+        sources = [Path(given)] if _is_data(given, modality) else reads.find_inputs([given])
         if not sources:
             problem = f"it is a folder without {modality} files"
             found.append(Example(source=given, name=str(given), problem=problem))
@@ -70,7 +81,7 @@ def read_inputs(inputs: Sequence[Any], modality: str, options: Mapping[str, Any]
                     continue
                 seen.add(source)
             try:
-                rows = _rows_of(source, [reads], options or {}) if isinstance(source, Path) else []
+                rows = _rows_of(source, options or {}, modality)[0] if isinstance(source, Path) else []
             except (DataError, UsageError) as error:  # one table that cannot be read costs no other input
                 rows = [Example(source=source, name=str(source), problem=str(error))]
             for example in rows or [Example(source=source)]:
@@ -88,8 +99,9 @@ def prevailing_modality(data: Path, options: Mapping[str, Any] | None = None) ->
     """
     if not data.exists():
         raise UsageError(f"No such data: {str(data)!r}. Valid: a folder or a file.")
-    if rows := _rows_of(data, all_reads(), options or {}):
-        return of_one_modality(usable(rows)[0], None, str(data))[1]
+    rows, modality = _rows_of(data, options or {})
+    if rows:
+        return modality or of_one_modality(usable(rows)[0], None, str(data))[1]
     return modality_of(find_inputs([data], [""]), str(data))
 
 
@@ -101,15 +113,15 @@ def read_sources(
     Returns:
         The examples, and what was left out.
     """
+    if rows := _rows_of(data, options or {}, modality)[0]:
+        examples, problems = usable(rows)
+        examples, _, skipped = of_one_modality(examples, modality, str(data))
+        return examples, problems + skipped
     reads = reads_of(modality)
     found = reads.find_inputs([data])
     if not data.exists() or not found:
         valid = " ".join(sorted(reads.suffixes))
         raise UsageError(f"No {modality} file at {str(data)!r}. Valid: a folder or file, {valid}.")
-    if rows := _rows_of(data, [reads], options or {}):
-        examples, problems = usable(rows)
-        examples, _, skipped = of_one_modality(examples, modality, str(data))
-        return examples, problems + skipped
     try:
         known = {example.source: example.label for example in read_examples(data, None, {})[0]}
     except TlplugError:  # no class folders, so no labels
@@ -117,12 +129,27 @@ def read_sources(
     return [Example(source=source, label=known.get(source)) for source in found], []
 
 
-def _rows_of(path: Path, reads: Iterable[Reads], options: Mapping[str, Any]) -> list[Example]:
-    """The examples in a file that no preprocess takes as one; none where no reader takes it either."""
-    if not path.is_file() or any(one.takes(path) for one in reads):
-        return []
-    confidence, entry = _surest_reader(path)
-    return _read(path, entry, options) if confidence > 0 else []
+def _is_data(given: Any, modality: str) -> bool:
+    """Whether a folder is, as a whole, a data set of the modality, and not just files of it."""
+    if not isinstance(given, str | Path) or not os.path.isdir(given):  # noqa: PTH112 - takes any text
+        return False
+    confidence, entry = _surest_reader(Path(given), modality)
+    return confidence >= _SURE and entry.record.modality is not None
+
+
+def _rows_of(path: Path, options: Mapping[str, Any], modality: str | None = None) -> tuple[list[Example], str | None]:
+    """The examples in a file or folder that is no single example, and the modality where its reader tells.
+
+    There are none where no reader is sure, or where a reader of any modality lists the files of a folder.
+    """
+    if not path.exists():
+        return [], None
+    confidence, entry = _surest_reader(path, modality)
+    reads = all_reads() if modality is None else [reads_of(modality)]
+    may_be_one = path.is_dir() or any(one.takes(path) for one in reads)
+    if (confidence < _SURE and (may_be_one or confidence <= 0)) or (path.is_dir() and entry.record.modality is None):
+        return [], None
+    return _read(path, entry, options), entry.record.modality
 
 
 def _read(path: Path, entry: Entry, options: Mapping[str, Any]) -> list[Example]:
@@ -133,10 +160,15 @@ def _read(path: Path, entry: Entry, options: Mapping[str, Any]) -> list[Example]
     return examples
 
 
-def _surest_reader(path: Path) -> tuple[float, Entry]:
-    """The reader that is surest, and how sure it is; one that fails is said and passed over."""
+def _surest_reader(path: Path, modality: str | None = None) -> tuple[float, Entry]:
+    """The reader that is surest, and how sure it is; one that fails is said and passed over.
+
+    Readers of another modality than the given one are not asked.
+    """
     sure: list[tuple[float, Entry]] = []
     for entry in registry().entries("reader"):
+        if modality is not None and entry.record.modality not in (None, modality):
+            continue
         try:
             sure.append((float(load_reference(entry.record.sniff)(path)), entry))
         except OSError:  # of the path, not of the plugin

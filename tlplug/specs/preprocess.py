@@ -27,6 +27,9 @@ class Preprocess:
         pool: ``pool(embeddings, options) -> vector`` makes one embedding out of those of the windows, float32
             ``[windows, size]`` to ``[pooled size]``, with NumPy alone; their mean when left out.
         options: its settings.
+        suggest: ``suggest(source) -> Mapping``, values for options of backbones that the data call for, such as
+            ``{"channels": 6}``. It is asked with some of the data; the chosen backbone gets those of its options that
+            nobody has set. It raises `ValueError` for a source it cannot read.
         default_backbone: the backbone that ``tlplug train`` takes for this modality when none is named.
         preview: ``preview(source) -> (media type, bytes)``, a small picture of a source for the report, or its
             beginning as ``text/plain`` in UTF-8.
@@ -40,6 +43,7 @@ class Preprocess:
     suffixes: tuple[str, ...] = ()
     strings: bool = False
     pool: Reference | None = None
+    suggest: Reference | None = None
     options: tuple[Option, ...] = ()
     default_backbone: str | None = None
     preview: Reference | None = None
@@ -51,6 +55,7 @@ class Preprocess:
         check_name(self, self.modality)
         check_reference(self, "make", self.make)
         check_reference(self, "pool", self.pool, optional=True)
+        check_reference(self, "suggest", self.suggest, optional=True)
         check_reference(self, "preview", self.preview, optional=True)
         check_reference(self, "demo", self.demo, optional=True)
         freeze(self, suffixes=tuple(self.suffixes), options=tuple(self.options))
