@@ -38,7 +38,10 @@ def make(options, files):
             raise ValueError("it has no letter of the alphabet")
         windows = [codes[start : start + 3] for start in range(0, len(codes), 3)]
         cut = windows[: options["most"]]
-        made = [{"codes": np.array(window + [0] * (3 - len(window)), np.float32)} for window in cut]
+        made = [
+            {"codes": np.array(window + [0] * (3 - len(window)), np.float32), "span": (at, at + len(window), "th")}
+            for at, window in zip(range(0, len(codes), 3), cut)
+        ]
         if len(windows) > len(cut):
             made[0]["remark"] = f"cut after {3 * options['most']} letters"
         return made
@@ -165,6 +168,37 @@ def test_from_a_table_to_a_report_and_predictions(cli, words, tmp_path):
     assert figures["examples"] == 40
     assert cli("embed", words, "--backbone", "key", "--out", tmp_path / "e.csv").code == 0
     assert (tmp_path / "e.csv").read_text().splitlines()[1].startswith(f"{words}:2,early,")
+
+
+def test_each_window_can_be_predicted_on_its_own(cli, words, tmp_path):
+    run = tmp_path / "run"
+    cli("train", words, "--out", run)
+    mixed = "abcbacxyzyx"
+    answers = cli("predict", run, mixed, "1", "xyz", "--windows", "--json").json
+    assert [(a["source"], a["start"], a["end"], a["unit"], a["label"]) for a in answers if "label" in a] == [
+        (mixed, 0.0, 3.0, "th", "early"),
+        (mixed, 3.0, 6.0, "th", "early"),
+        (mixed, 6.0, 9.0, "th", "late"),
+        (mixed, 9.0, 11.0, "th", answers[3]["label"]),
+        ("xyz", 0.0, 3.0, "th", "late"),
+    ]
+    assert answers[4] == {"source": "1", "error": "it has no letter of the alphabet"}
+    model = tlplug.load(run)
+    for window, text in zip(answers, ("abc", "bac", "xyz", "yx"), strict=False):
+        assert model.predict([text])[0].probabilities == pytest.approx(window["probabilities"], abs=1e-6)
+    table = cli("predict", run, mixed[:9], "--windows").out.splitlines()
+    assert [line.split()[:6] for line in table if "th" in line and "label" not in line] == [
+        [mixed[:9], "0.00", "th", "6.00", "th", "early"],
+        [mixed[:9], "6.00", "th", "9.00", "th", "late"],
+    ]
+    rows = cli("predict", run, mixed[:9], "1", "--windows", "--csv").out.splitlines()
+    assert rows[0].startswith("source,start,end,unit,label,probability,")
+    assert [row.split(",")[:5] for row in rows[1:]] == [
+        [mixed[:9], "0", "3", "th", "early"],
+        [mixed[:9], "3", "6", "th", "early"],
+        [mixed[:9], "6", "9", "th", "late"],
+        ["1", "", "", "", ""],
+    ]
 
 
 def test_a_table_that_cannot_be_read_costs_no_other_input(cli, words, tmp_path):

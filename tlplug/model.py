@@ -58,19 +58,23 @@ class Model:
         """The class names, in the order of the probabilities."""
         return self.predictor.classes
 
-    def predict(self, inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None) -> list[Prediction]:
+    def predict(
+        self, inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None, windows: bool = False
+    ) -> list[Prediction]:
         """Predict some inputs.
 
         Args:
             inputs: files, folders, patterns, tables, or other sources that the preprocess takes, such as arrays.
             options: of the reader of tables, by address: ``{"reader.input": "text"}``.
+            windows: predict each window of a source on its own, such as each second of a recording.
 
         Returns:
-            One `Prediction` for each source; one that cannot be read has `error` instead of a label.
+            One `Prediction` for each source, or for each of its windows, which says as `span` where it is; one that
+            cannot be read has `error` instead of a label.
         """
         if isinstance(inputs, str | Path):
             inputs = [inputs]
-        return self.predictor.predict(inputs, split_options(options or {})["reader"])
+        return self.predictor.predict(inputs, split_options(options or {})["reader"], windows=windows)
 
     def evaluate(self, data: Dataset | str | Path, *, options: Mapping[str, Any] | None = None) -> Evaluation:
         """Measure the model on labelled examples.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tlplug.data import read_inputs
 from tlplug.errors import DamagedRunError, RunError, first_line
-from tlplug.features import CompiledBackbone, Extractor, Features, PreprocessSpec
+from tlplug.features import CompiledBackbone, Extractor, Features, PreprocessSpec, Span
 from tlplug.heads import FittedHead, load_head
 from tlplug.storage import manifest_problem, read_json, write_json, write_manifest
 
@@ -28,7 +28,8 @@ _ABOUT, _BACKBONE = "model.json", "backbone"
 class Prediction:
     """The answer for one source: a label with its probability, or the reason why there is none.
 
-    A preprocess can add a remark, such as that a text was cut.
+    A preprocess can add a remark, such as that a text was cut. The answer for a window has the `span` of it: start,
+    end and their unit, where the preprocess says so.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Prediction:
     probabilities: Mapping[str, float] | None = None
     error: str | None = None
     remark: str = ""
+    span: Span | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The form that ``predict --json`` gives."""
@@ -48,7 +50,11 @@ class Prediction:
             "probability": self.probability,
             "probabilities": dict(self.probabilities or {}),
         }
-        return {**answer, "remark": self.remark} if self.remark else answer
+        if self.remark:
+            answer["remark"] = self.remark
+        if self.span:
+            answer |= dict(zip(("start", "end", "unit"), self.span, strict=True))
+        return answer
 
 
 @dataclass(frozen=True)
@@ -123,29 +129,44 @@ class Predictor:
             result[readable] = self.head(features.embeddings[readable])
         return result, features
 
-    def predict(self, inputs: Sequence[Any], options: Mapping[str, Any] | None = None) -> list[Prediction]:
+    def predict(
+        self, inputs: Sequence[Any], options: Mapping[str, Any] | None = None, *, windows: bool = False
+    ) -> list[Prediction]:
         """Predict files, folders, patterns, tables, or sources of any other kind that the preprocess takes.
 
         Args:
             inputs: see `tlplug.data.read_inputs`.
             options: of the reader, for tables.
+            windows: predict each window of a source on its own.
         """
         examples = read_inputs(inputs, self.modality, options)
-        usable = [example for example in examples if not example.problem]
-        probabilities, features = self.probabilities([example.source for example in usable])
-        rows = iter(enumerate(probabilities))
-        predictions = []
+        sources = [example.source for example in examples if not example.problem]
+        answers = iter(self._by_window(sources) if windows else self._as_a_whole(sources))
+        predictions: list[Prediction] = []
         for example in examples:
-            name = example.name
-            if example.problem:
-                predictions.append(Prediction(name, error=example.problem))
-                continue
-            position, row = next(rows)
-            if position in features.failures:
-                predictions.append(Prediction(name, error=features.failures[position]))
-                continue
-            best = int(row.argmax())
-            shares = {label: float(value) for label, value in zip(self.classes, row, strict=True)}
-            remark = features.remarks.get(position, "")
-            predictions.append(Prediction(name, self.classes[best], float(row[best]), shares, remark=remark))
+            found = [Prediction("", error=example.problem)] if example.problem else next(answers)
+            predictions += [replace(prediction, source=example.name) for prediction in found]
         return predictions
+
+    def _as_a_whole(self, sources: Sequence[Any]) -> Iterator[list[Prediction]]:
+        probabilities, features = self.probabilities(sources)
+        for position, row in enumerate(probabilities):
+            if position in features.failures:
+                yield [Prediction("", error=features.failures[position])]
+            else:
+                yield [self._answer(row, features.remarks.get(position, ""))]
+
+    def _by_window(self, sources: Sequence[Any]) -> list[list[Prediction]]:
+        answers: list[list[Prediction]] = [[] for _ in sources]
+        for example in self._extractor.windows(sources):
+            if example.embeddings is None:
+                answers[example.position] = [Prediction("", error=example.failure)]
+            else:
+                rows = zip(self.head(example.embeddings), example.spans, strict=True)
+                answers[example.position] = [self._answer(row, example.remark, span) for row, span in rows]
+        return answers
+
+    def _answer(self, probabilities: NDArray[np.float32], remark: str, span: Span | None = None) -> Prediction:
+        best = int(probabilities.argmax())
+        shares = {label: float(value) for label, value in zip(self.classes, probabilities, strict=True)}
+        return Prediction("", self.classes[best], float(probabilities[best]), shares, remark=remark, span=span)

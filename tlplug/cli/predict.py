@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from tlplug.cli.options import common, reader_settings
 from tlplug.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from tlplug.predictor import Prediction
 
 _WIDEST = 100
 """Characters of a source that the table shows; a text can be a long one."""
@@ -19,6 +25,7 @@ _WIDEST = 100
 @click.argument("run")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--windows", is_flag=True, help="Predict each window of a source, such as each second of a recording.")
 @click.option("--input", "input_column", metavar="COLUMN", help="Of a table: the column of texts or paths.")
 @click.option("--set", "settings", multiple=True, metavar="reader.NAME=VALUE", help="Set an option of the reader.")
 @common
@@ -27,6 +34,7 @@ def predict(
     inputs: tuple[str, ...],
     *,
     as_csv: bool,
+    windows: bool,
     input_column: str | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -46,7 +54,7 @@ def predict(
     if as_json and as_csv:
         raise UsageError("Both --json and --csv were given. Valid: one of them.")
     model = load(run)
-    predictions = model.predict(inputs, options=reader_settings(settings, reader__input=input_column))
+    predictions = model.predict(inputs, options=reader_settings(settings, reader__input=input_column), windows=windows)
     if not any(item.error is None or not os.path.isdir(item.source) for item in predictions):  # noqa: PTH112 - takes any text
         modality = model.predictor.modality
         valid = " ".join(sorted(reads_of(modality).suffixes))
@@ -54,19 +62,45 @@ def predict(
     if as_json:
         print_json([prediction.to_json() for prediction in predictions])
     elif as_csv:
-        writer = csv.writer(sys.stdout)
-        classes = model.classes
-        writer.writerow(["source", "label", "probability", *(f"probability of {name}" for name in classes), "error"])
-        for item in predictions:
-            shares = item.probabilities or {}
-            values = [item.probability, *(shares.get(name) for name in classes)]
-            figures = ["" if value is None else f"{value:.6f}" for value in values]
-            writer.writerow([item.source, item.label or "", *figures, item.error or ""])
+        _print_csv(predictions, model.classes, windows=windows)
+    elif windows:
+        print_table(["source", "from", "to", "label", "probability", ""], _stretches(predictions))
     else:
-        rows = []
-        for item in predictions:
-            probability = "" if item.probability is None else f"{item.probability:.1%}"
-            source = item.source if len(item.source) <= _WIDEST else f"{item.source[: _WIDEST - 1]}…"
-            rows.append([source, item.label or "-", probability, item.error or item.remark])
+        rows = [[_shown(item.source), *_figures([item])] for item in predictions]
         print_table(["source", "label", "probability", ""], rows)
     return 0 if any(item.error is None for item in predictions) else 1
+
+
+def _print_csv(predictions: Sequence[Prediction], classes: Sequence[str], *, windows: bool) -> None:
+    writer = csv.writer(sys.stdout)
+    place = ["start", "end", "unit"] if windows else []
+    names = [f"probability of {name}" for name in classes]
+    writer.writerow(["source", *place, "label", "probability", *names, "error"])
+    for item in predictions:
+        shares = item.probabilities or {}
+        values = [item.probability, *(shares.get(name) for name in classes)]
+        figures = ["" if value is None else f"{value:.6f}" for value in values]
+        span = [f"{value:g}" if isinstance(value, float) else value for value in item.span or ("", "", "")]
+        writer.writerow([item.source, *span[: len(place)], item.label or "", *figures, item.error or ""])
+
+
+def _stretches(predictions: Sequence[Prediction]) -> list[list[str]]:
+    """One row for windows of a source that follow each other and have the same label."""
+    rows = []
+    for (source, _, _), group in itertools.groupby(predictions, lambda item: (item.source, item.label, item.error)):
+        items = list(group)
+        first, last = items[0].span, items[-1].span
+        where = [f"{first[0]:.2f} {first[2]}", f"{last[1]:.2f} {last[2]}"] if first and last else ["", ""]
+        rows.append([_shown(source), *where, *_figures(items)])
+    return rows
+
+
+def _figures(items: Sequence[Prediction]) -> list[str]:
+    """The label of some predictions that share it, their mean probability, and what is to say."""
+    known = [item.probability for item in items if item.probability is not None]
+    probability = f"{sum(known) / len(known):.1%}" if known else ""
+    return [items[0].label or "-", probability, items[0].error or items[0].remark]
+
+
+def _shown(source: str) -> str:
+    return source if len(source) <= _WIDEST else f"{source[: _WIDEST - 1]}…"

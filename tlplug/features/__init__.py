@@ -3,6 +3,7 @@
 from tlplug.features.compilation import compile_backbone, compile_network
 from tlplug.features.compiled import CompiledBackbone
 from tlplug.features.extraction import Extractor, Features, extractor_for
+from tlplug.features.pipeline import Span
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
 
@@ -12,6 +13,7 @@ __all__ = [
     "FeatureStore",
     "Features",
     "PreprocessSpec",
+    "Span",
     "compile_backbone",
     "compile_network",
     "extractor_for",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from tlplug.backbones import Selection
 from tlplug.errors import PluginError
 from tlplug.features.compilation import compile_backbone
 from tlplug.features.compiled import CompiledBackbone
-from tlplug.features.pipeline import Decoded, run_pipeline
+from tlplug.features.pipeline import Decoded, Embedded, Span, run_pipeline
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
 from tlplug.registry import registry
@@ -99,6 +99,17 @@ class Extractor:
             computed += block.computed
         return Features(0, embeddings, failures, computed, remarks)
 
+    def windows(self, sources: Sequence[Any]) -> Iterator[Embedded]:
+        """Yield the embeddings of each window on its own, pooled to the size of all; nothing is looked up or kept."""
+        decode, embed = self._open()
+        with progress.task("Extracting features", len(sources), "examples") as advance:
+            for example in run_pipeline(enumerate(sources), decode, embed):
+                advance(1)
+                if example.embeddings is None:
+                    yield example
+                else:
+                    yield replace(example, embeddings=np.stack([self._pool(row[None]) for row in example.embeddings]))
+
     def _block(
         self, sources: Sequence[Any], digests: Sequence[bytes] | None, span: range, advance: progress.Advance
     ) -> Features:
@@ -147,14 +158,21 @@ class Extractor:
                 windows = [made] if isinstance(made, Mapping) else made
                 remarks = [str(window["remark"]) for window in windows if "remark" in window]
                 arrays = [self.compiled.prepare(_arrays(window)) for window in windows]
-                return Decoded(arrays, "; ".join(dict.fromkeys(remarks)))
+                return Decoded(arrays, "; ".join(dict.fromkeys(remarks)), [_span(window) for window in windows])
 
             self._parts = decode, self.compiled.open()
         return self._parts
 
 
 def _arrays(window: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: array for name, array in window.items() if name != "remark"} if "remark" in window else window
+    return {name: array for name, array in window.items() if name not in ("remark", "span")}
+
+
+def _span(window: Mapping[str, Any]) -> Span | None:
+    if "span" not in window:
+        return None
+    start, end, unit = window["span"]
+    return float(start), float(end), str(unit)
 
 
 def extractor_for(selection: Selection, *, runtime: str | None = None, keep: bool = True) -> Extractor:

@@ -27,13 +27,17 @@ MEMORY = 256 << 20
 
 Arrays = Mapping[str, NDArray[Any]]
 
+Span = tuple[float, float, str]
+"""What part of a source a window is: where it starts and ends, and in which unit."""
+
 
 @dataclass(frozen=True)
 class Decoded:
-    """The windows of one source, each a dict of arrays, and what is remarkable about it."""
+    """The windows of one source, each a dict of arrays, what is remarkable about it, and where the windows are."""
 
     windows: Sequence[Arrays]
     remark: str = ""
+    spans: Sequence[Span | None] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Embedded:
     embeddings: NDArray[np.float32] | None
     remark: str = ""
     failure: str = ""
+    spans: Sequence[Span | None] = ()
 
 
 _Group = list[tuple["_Open", int, Arrays]]
@@ -57,6 +62,7 @@ class _Open:
 
     position: int
     remark: str
+    spans: Sequence[Span | None]
     missing: int
     rows: list[NDArray[np.float32] | None]
     failed: bool = False
@@ -85,7 +91,7 @@ def run_pipeline(sources: Iterable[tuple[int, Any]], decode: Decode, embed: Embe
                 yield Embedded(position, None, failure=decoded)
                 continue
             count = len(decoded.windows)
-            source = _Open(position, decoded.remark, count, [None] * count)
+            source = _Open(position, decoded.remark, decoded.spans, count, [None] * count)
             for number, window in enumerate(decoded.windows):
                 key = tuple(np.shape(array) for array in window.values())
                 groups.setdefault(key, []).append((source, number, window))
@@ -124,7 +130,7 @@ def _done(group: _Group, future: Future[NDArray[np.float32]]) -> Iterator[Embedd
         source.missing -= 1
         if not source.missing and not source.failed:
             rows = np.stack([row for row in source.rows if row is not None])
-            yield Embedded(source.position, rows, source.remark)
+            yield Embedded(source.position, rows, source.remark, spans=source.spans)
 
 
 def _decoded(

@@ -17,8 +17,9 @@ class Preprocess:
         modality: what it serves.
         make: ``make(options: Mapping, files: Mapping[str, Path]) -> callable``. The callable takes one source and
             returns a dict of arrays without a batch axis, or a list of such dicts: the windows of a long source, which
-            are embedded one by one and pooled. A text under the key ``remark``, one of few such as
-            ``"cut after 128 tokens"``, is kept with the embedding, counted and shown. The callable raises `ValueError`
+            are embedded one by one and pooled. A text under the key ``remark``, one of few such as ``"cut after 128
+            tokens"``, is kept with the embedding, counted and shown. Under the key ``span`` a window says what part of
+            the source it is: start, end and their unit, such as ``(0.0, 0.975, "s")``. The callable raises `ValueError`
             with one line for a source it cannot read, may be called from several threads, and must not import
             TensorFlow. `options` holds this record's options, and ``input_shape``, the shape that the backbone takes.
             `files` is what the backbone brings along, such as a vocabulary.

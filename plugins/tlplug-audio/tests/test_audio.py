@@ -55,6 +55,18 @@ def test_short_sounds_are_filled_up(noise):
     assert window["waveform"][0] == 0.5
 
 
+def test_a_window_says_where_it_is(noise):
+    windows = make(defaults(hop=0.5), {})(noise(2.0))
+    assert [window["span"] for window in windows] == [
+        (0.0, 0.975, "s"),
+        (0.5, 1.475, "s"),
+        (1.0, 1.975, "s"),
+        (1.5, 2.0, "s"),
+    ]
+    (window,) = make(defaults(), {})(noise(0.1))
+    assert window["span"] == (0.0, 0.1, "s")
+
+
 def test_options(noise):
     assert len(make(defaults(hop=0.975), {})(noise(3.9))) == 4
     assert len(make(defaults(hop=0.975, max_seconds=2.0), {})(noise(3.9))) == 3

@@ -24,10 +24,10 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
         files: none are used.
 
     Returns:
-        A function of one source (see `tlplug_audio.waveform.read`) that returns a list of
-        ``{"waveform": float32 [samples]}`` of 16 kHz, in order, the last one filled up with silence, and with
-        ``remark`` in the first where there is one. It raises `ValueError` with one line for what it cannot read, and
-        may be called from several threads.
+        A function of one source (see `tlplug_audio.waveform.read`) that returns a list of ``{"waveform": float32
+        [samples]}`` of 16 kHz, in order, the last one filled up with silence, each with its ``span`` in seconds, and
+        with ``remark`` in the first where there is one. It raises `ValueError` with one line for what it cannot read,
+        and may be called from several threads.
 
     Raises:
         ValueError: the input shape is not that of a waveform, or the hop is no sample long.
@@ -42,7 +42,10 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
 
     def preprocess(source: Any) -> list[dict[str, Any]]:
         sound = read(source, max_seconds)
-        windows: list[dict[str, Any]] = [{"waveform": window} for window in cut(sound.samples, shape[0], hop)]
+        seconds, windows = len(sound.samples) / RATE, list[dict[str, Any]]()
+        for number, window in enumerate(cut(sound.samples, shape[0], hop)):
+            start = number * hop / RATE
+            windows.append({"waveform": window, "span": (start, min(start + len(window) / RATE, seconds), "s")})
         if sound.remarks:
             windows[0]["remark"] = "; ".join(sound.remarks)
         return windows

@@ -26,7 +26,8 @@ def tokens(arrays):
 
 def test_the_arrays_of_a_text(preprocess, golden):
     arrays = preprocess(golden[0]["text"])
-    assert list(arrays) == ["token_ids", "mask"]
+    assert list(arrays) == ["token_ids", "mask", "span"]
+    assert arrays.pop("span") == (0, len(golden[0]["token_ids"]) - 2, "tokens")
     assert tokens(arrays) == golden[0]["token_ids"]
     assert {(array.dtype, array.shape) for array in arrays.values()} == {(np.dtype(np.int32), (BUCKET,))}
 
@@ -59,7 +60,8 @@ def test_a_long_text_is_split_into_windows_of_one_length(files):
     assert [int(window["mask"].sum()) - 2 for window in windows] == [23, 24, 24, 24]
     joined = [number for window in windows for number in tokens(window)[1:-1]]
     assert joined == tokens(make({"max_length": 512, "long": "truncate"}, files)(text))[1:-1]
-    assert all(set(window) == {"token_ids", "mask"} for window in windows)
+    assert [window["span"][:2] for window in windows] == [(0, 23), (23, 47), (47, 71), (71, 95)]
+    assert all(set(window) == {"token_ids", "mask", "span"} for window in windows)
     assert len(preprocess("short")) == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,9 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
 
     Returns:
         A function of one source (a str, a Path or bytes) that returns a list of windows, each ``{"token_ids": int32
-        [length], "mask": int32 [length]}``, where the length depends on the text alone; the first has a ``remark``
-        where something is remarkable. With ``long=truncate`` it returns the one window itself. It raises `ValueError`
-        with one line for what it cannot read, and may be called from several threads.
+        [length], "mask": int32 [length]}`` and its ``span`` in tokens, where the length depends on the text alone; the
+        first has a ``remark`` where something is remarkable. With ``long=truncate`` it returns the one window itself.
+        It raises `ValueError` with one line for what it cannot read, and may be called from several threads.
 
     Raises:
         OptionError: a length that the network does not have, or an unknown encoding.
@@ -71,7 +71,11 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
         remarks = [remark] if remark else []
         if len(ids) > most:
             remarks.append(f"cut after {most:,} tokens")
-        windows = [_arrays(tokenizer, window, max_length) for window in _windows(ids[:most], content)]
+        ids = ids[:most]
+        windows = [
+            _arrays(tokenizer, ids[start:end], max_length) | {"span": (start, end, "tokens")}
+            for start, end in _windows(len(ids), content)
+        ]
         if remarks:
             windows[0]["remark"] = "; ".join(remarks)
         return windows if split else windows[0]
@@ -79,11 +83,10 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
     return preprocess
 
 
-def _windows(ids: list[int], content: int) -> list[list[int]]:
-    """Cut a text into as few windows as can be, of the same length but for one token."""
-    count = math.ceil(len(ids) / content)
-    ends = [len(ids) * number // count for number in range(count + 1)]
-    return [ids[start:end] for start, end in itertools.pairwise(ends)]
+def _windows(length: int, content: int) -> Iterable[tuple[int, int]]:
+    """Cut a text into as few windows as can be, of the same length but for one token: where each starts and ends."""
+    count = math.ceil(length / content)
+    return itertools.pairwise(length * number // count for number in range(count + 1))
 
 
 def _arrays(tokenizer: TextTokenizer, content: list[int], max_length: int) -> Arrays:
