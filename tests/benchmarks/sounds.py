@@ -13,7 +13,9 @@ from tests.benchmarks.packages import unpacked
 SETTINGS: tuple[Mapping[str, Any], ...] = (
     {"preprocess.hop": 0.48},
     {"preprocess.hop": 0.12},
-    {"preprocess.power": 1.0},
+    {"backbone.layer": 8},
+    {"backbone.layer": 12},
+    {"backbone.layer": 14},
     {"preprocess.pool": "max"},
     {"preprocess.pool": "mean_deviation"},
 )

@@ -37,10 +37,10 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def yamnet(weights):
-    """YAMNet with its weights. Not to be changed."""
-    from tlplug_audio.yamnet import build
+    """The whole of YAMNet with its weights. Not to be changed."""
+    from tlplug_audio.yamnet import LAYERS, build
 
-    return build(weights)
+    return build(weights, layer=LAYERS)
 
 
 def noise(seconds=1.5, rate=16_000, channels=1, seed=0):

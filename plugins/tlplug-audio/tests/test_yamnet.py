@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tlplug_audio.audio import cut
 from tlplug_audio.spectrogram import STEP
-from tlplug_audio.yamnet import SAMPLES, build
+from tlplug_audio.yamnet import LAYER, LAYERS, SAMPLES, build
 from tlplug_audio.yamnet_files import published
 
 # Keras hands TensorFlow's variables to NumPy, whose protocol they follow in its old form.
@@ -109,7 +109,7 @@ def test_an_embedding_does_not_depend_on_its_neighbours(litert, noise):
 def test_it_trains_and_silence_has_a_finite_gradient():
     import tensorflow as tf
 
-    model = build(None)
+    model = build(None, layer=LAYERS)
     silence = tf.zeros((2, SAMPLES))
     with tf.GradientTape() as tape:
         tape.watch(silence)
@@ -118,6 +118,23 @@ def test_it_trains_and_silence_has_a_finite_gradient():
     assert all(gradient is not None and np.isfinite(gradient.numpy()).all() for gradient in gradients)
     assert len(model.trainable_variables) == 54
     assert model.count_params() == 3_217_344
+
+
+@pytest.mark.parametrize(("layer", "size"), [(2, 64), (LAYER, 512), (13, 1024)])
+def test_a_layer_is_that_of_the_whole(yamnet, weights, noise, layer, size):
+    import keras
+
+    part, batch = build(weights, layer=layer), noise(0.975)[None]
+    activations = keras.Model(yamnet.input, yamnet.get_layer(f"layer{layer}_pointwise_conv_relu").output)(batch)
+    expected = activations.numpy().mean(axis=(1, 2))
+    assert expected.shape == (1, size)
+    np.testing.assert_allclose(part(batch, training=False).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_that_it_does_not_have_are_refused():
+    for layer in (1, 15):
+        with pytest.raises(ValueError, match=f"^YAMNet has the layers 2 to 14. Received: {layer}.$"):
+            build(None, layer=layer)
 
 
 def test_it_reloads_in_safe_mode_in_another_process(yamnet, tmp_path, noise):
@@ -195,7 +212,9 @@ def test_the_hdf5_file_gives_the_same_network(yamnet, tmp_path, noise):
         assert file["layer2/depthwise_conv/layer2/depthwise_conv/depthwise_kernel:0"].shape == (3, 3, 32, 1)
         assert file["layer14/pointwise_conv/bn/layer14/pointwise_conv/bn/moving_mean:0"].shape == (1024,)
     batch = noise(0.975)[None]
-    np.testing.assert_array_equal(build(path)(batch, training=False).numpy(), yamnet(batch, training=False).numpy())
+    np.testing.assert_array_equal(
+        build(path, layer=LAYERS)(batch, training=False).numpy(), yamnet(batch, training=False).numpy()
+    )
 
 
 def _drop(values):
@@ -219,7 +238,7 @@ def _add(values):
     ],
 )
 def test_hdf5_weights_of_another_network_are_refused_in_one_line(tmp_path, change, reason):
-    path = write_hdf5(tmp_path / "other.h5", build(None), change)
+    path = write_hdf5(tmp_path / "other.h5", build(None, layer=LAYERS), change)
     with pytest.raises(ValueError, match=rf"^The weights 'other.h5' do not fit yamnet: {reason}\. Valid: [^\n]*$"):
         build(path)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tlplug import Backbone, Option, Preprocess, Source, Weights, hookimpl
 from tlplug_audio.audio import HOP
 from tlplug_audio.formats import SUFFIXES
-from tlplug_audio.pooling import POOL, POOLS, POWER
+from tlplug_audio.pooling import POOL, POOLS
+from tlplug_audio.yamnet import LAYER, LAYERS
 
 TLPLUG_API = 1
 
@@ -38,10 +39,20 @@ def backbone() -> list[Backbone]:
                     licence=_LICENCE,
                 ),
             },
-            summary="YAMNet, a MobileNet on log-mel spectrograms that knows 521 kinds of sound; the default",
+            options=(
+                Option(
+                    name="layer",
+                    type=int,
+                    default=LAYER,
+                    minimum=2,
+                    maximum=LAYERS,
+                    help="the layer whose output is averaged to the embedding; 14 is the network's last",
+                ),
+            ),
+            summary="YAMNet, a MobileNet on log-mel spectrograms up to its tenth layer; the default",
             licence=_LICENCE,
             reference="Plakal, Ellis: YAMNet, TensorFlow model garden; Howard et al. 2017, arXiv:1704.04861",
-            parameters=3_217_344,
+            parameters=1_080_256,
         )
     ]
 
@@ -70,14 +81,6 @@ def preprocess() -> list[Preprocess]:
                     default=POOL,
                     choices=POOLS,
                     help="how the windows of a recording become one embedding",
-                ),
-                Option(
-                    name="power",
-                    type=float,
-                    default=POWER,
-                    minimum=0.05,
-                    maximum=1,
-                    help="what the pooled values are raised to; 1 leaves them as they are",
                 ),
                 Option(
                     name="max_seconds",

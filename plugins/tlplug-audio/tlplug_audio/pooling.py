@@ -12,27 +12,19 @@ POOLS = ("mean", "max", "mean_deviation")
 POOL = "mean"
 """Unless stated otherwise; the others measured no better on voices."""
 
-POWER = 0.25
-"""What the pooled values are raised to, unless stated otherwise.
-
-The units of YAMNet are silent most of the time and then reach far beyond their mean. With plain values few of them
-make up all of the distance between two recordings, which a root undoes (as for SIFT: Arandjelović, Zisserman 2012).
-"""
-
 
 def pool(embeddings: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
     """Pool the windows of one recording.
 
     Args:
         embeddings: float32 ``[windows, size]``.
-        options: ``pool`` is ``mean``, ``max``, or ``mean_deviation``, which is twice as long; ``power`` is what the
-            absolute values are raised to, signs stay.
+        options: ``pool`` is ``mean``, ``max``, or ``mean_deviation``, which is twice as long.
 
     Returns:
         float32 ``[size]``, or ``[2 * size]``.
 
     >>> import numpy as np
-    >>> pool(np.array([[0.0, 1.0], [2.0, 1.0]], np.float32), {"pool": "mean_deviation", "power": 1.0}).tolist()
+    >>> pool(np.array([[0.0, 1.0], [2.0, 1.0]], np.float32), {"pool": "mean_deviation"}).tolist()
     [1.0, 1.0, 1.0, 0.0]
     """
     import numpy as np
@@ -45,4 +37,4 @@ def pool(embeddings: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
         pooled = values.mean(axis=0)
     else:
         pooled = np.concatenate([values.mean(axis=0), values.std(axis=0)])
-    return (np.sign(pooled) * np.abs(pooled) ** options.get("power", POWER)).astype(np.float32)
+    return pooled.astype(np.float32)

@@ -12,13 +12,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlplug_audio.yamnet_files import assign
+from tlplug_audio.yamnet_files import LAYERS, assign
 
 if TYPE_CHECKING:
     import keras
 
 SAMPLES = 15_600
 """Of one patch: 96 frames, 0.975 s at 16 kHz."""
+
+LAYER = 10
+"""Whose output is the embedding unless stated otherwise. The last ones know which of 521 kinds of sound it is, and less
+of what tells two voices or two drums apart."""
 
 STEM = 32
 SEPARABLE = (
@@ -39,35 +43,39 @@ SEPARABLE = (
 """Stride and filters of each depthwise separable convolution."""
 
 
-def build(weights: Path | None) -> keras.Model:
-    """Build YAMNet without its classification layer, its log-mel front end inside.
+def build(weights: Path | None, *, layer: int = LAYER) -> keras.Model:
+    """Build YAMNet up to a layer, its log-mel front end inside.
 
     Args:
         weights: the folder of the published SavedModel, whose variables alone are read, or the published
             ``yamnet.h5``; random initial weights when None.
+        layer: whose output is averaged over time and frequency, from 2 to 14, the last, which gives the embedding
+            that is published as YAMNet's.
 
     Returns:
         A functional model from float32 ``[batch, 15600]``, a mono waveform of 16 kHz in [-1, 1], to the embedding,
-        float32 ``[batch, 1024]``.
+        float32 ``[batch, size]``: 512 numbers for the layers 7 to 12, 1,024 for the last two.
 
     Raises:
-        ValueError: the weights do not fit.
+        ValueError: the weights do not fit, or there is no such layer.
 
-    >>> build(None).output_shape
-    (None, 1024)
+    >>> build(None).output_shape, build(None, layer=14).output_shape
+    ((None, 512), (None, 1024))
     """
     import keras
     from keras import layers
 
     from tlplug_audio.layers import LogMel
 
+    if not 2 <= layer <= LAYERS:
+        raise ValueError(f"YAMNet has the layers 2 to {LAYERS}. Received: {layer}.")
     waveform = keras.Input((SAMPLES,), dtype="float32", name="waveform")
     # In full precision whatever the policy: sixteen bits could not hold what is under the logarithm.
     x = LogMel(dtype="float32", name="log_mel")(waveform)
     x = layers.Reshape((*x.shape[1:], 1), name="picture")(x)
     x = layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=False, name="layer1_conv")(x)
     x = _normalised(x, "layer1_conv")
-    for number, (stride, filters) in enumerate(SEPARABLE, start=2):
+    for number, (stride, filters) in enumerate(SEPARABLE[: layer - 1], start=2):
         name = f"layer{number}_depthwise_conv"
         x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=name)(x)
         x = _normalised(x, name)

@@ -28,7 +28,7 @@ def assign(model: keras.Model, path: Path) -> None:
     """Assign published weights to the model that `tlplug_audio.yamnet.build` makes.
 
     Args:
-        model: whose layers are called like the published ones, with ``_`` for ``/``.
+        model: with all or the first of its layers, which are called like the published ones, with ``_`` for ``/``.
         path: the folder of the SavedModel, or the HDF5 file.
 
     Raises:
