@@ -14,6 +14,9 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = {"images.md": "accuracy", "texts.md": "texts", "sounds.md": "sounds"}
+"""Of each modality: the benchmark that gives its figures."""
+
 BENCHMARKS = ["accuracy", "texts", "sounds", "speed", "head", "memory"]
 
 
@@ -79,6 +82,18 @@ def test_every_benchmark_has_a_table_of_what_was_measured(name):
         assert what
         assert re.search(r"\d", measured), row
     assert re.search(r"^Measured on .+\.$", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_on_a_modality_states_what_was_measured(name):
+    benchmarks = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^<!-- {PAGES[name]} -->\n(.*?)^<!-- end -->$", benchmarks, re.MULTILINE | re.DOTALL)
+    page = (DOCS / name).read_text(encoding="utf-8")
+    example = page.partition("## A measured example")[2].partition("##")[0]
+    (figure,) = re.findall(r"\*\*(0\.\d{3})\*\*", example)
+    assert f"| {figure} (" in section
+    assert f"python -m tests.benchmarks {PAGES[name]}" in example
+    assert set(re.findall(r"\b0\.\d{3}\b", example)) <= set(re.findall(r"\b0\.\d{3}\b", section))
 
 
 def test_every_section_of_the_page_of_benchmarks_is_one_that_is_measured():
