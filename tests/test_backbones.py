@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from tlplug.backbones import (
     ArraySpec,
     build_backbone,
     import_keras,
+    load_keras,
     select_backbone,
     split_options,
     with_random_weights,
@@ -413,3 +416,53 @@ def test_a_setting_that_is_called_like_a_layer_is_a_part_of_the_digest(vectors):
         for act in ("relu", "tanh")
     }
     assert digests["relu"] != digests["tanh"]
+
+
+LAYER = """
+import keras
+
+@keras.saving.register_keras_serializable(package="{package}")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+@pytest.fixture
+def own_layer(site, tmp_path, python):
+    """A function that makes a package with a layer of its own, and saves a model with it in another process."""
+
+    def make(package):
+        (site.folder / package).mkdir()
+        (site.folder / package / "__init__.py").write_text("")
+        (site.folder / package / "layers.py").write_text(LAYER.format(package=package))
+        path = tmp_path / f"{package}.keras"
+        source = f"""
+            import sys; sys.path.insert(0, {str(site.folder)!r})
+            import keras
+            from {package}.layers import Twice
+            model = keras.Sequential([keras.Input((3,)), Twice()])
+            model.save({str(path)!r})
+        """
+        process = python(source)
+        assert process.wait() == 0, process.stderr.read()
+        return path
+
+    return make
+
+
+def test_layers_of_an_active_plugin_are_imported_for_a_file_that_names_them(own_layer, site, cache, monkeypatch):
+    path = own_layer("doubling")
+    site.install("doubling-plugin", "")
+    hook = "from tlplug import hookimpl\n\n@hookimpl\ndef backbone():\n    return []\n"
+    (site.folder / "doubling" / "plugin.py").write_text(hook)
+    (site.folder / "doubling_plugin-1.0.dist-info" / "entry_points.txt").write_text("[tlplug]\nd = doubling.plugin\n")
+    monkeypatch.setenv("TLPLUG_PLUGINS", "d")
+    assert load_keras(path)(np.ones((1, 3), "float32")).numpy().tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_no_other_module_is_imported_for_a_file(own_layer, cache):
+    path = own_layer("stranger")
+    with pytest.raises(Exception, match="Twice"):
+        load_keras(path)
+    assert "stranger.layers" not in sys.modules

@@ -1,6 +1,7 @@
 """Backbone records: chosen, and built into Keras models."""
 
 from tlplug.backbones.build import ArraySpec, BuiltBackbone, build_backbone, describe_inputs, pack_inputs
+from tlplug.backbones.keras_file import load_keras
 from tlplug.backbones.quiet import import_keras, quiet
 from tlplug.backbones.selection import (
     RANDOM,
@@ -18,6 +19,7 @@ __all__ = [
     "build_backbone",
     "describe_inputs",
     "import_keras",
+    "load_keras",
     "pack_inputs",
     "quiet",
     "select_backbone",

@@ -1,12 +1,18 @@
-"""The family ``file:<model.keras>``: any Keras model file that returns a pooled embedding."""
+"""Keras model files: loading them, and the family ``file:<model.keras>`` of those that return a pooled embedding."""
 
 from __future__ import annotations
 
 import functools
+import importlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tlplug.backbones.quiet import import_keras
 from tlplug.errors import UsageError
+from tlplug.registry import registry
 from tlplug.specs import Backbone, Source, Weights
 
 if TYPE_CHECKING:
@@ -35,7 +41,42 @@ def resolve(rest: str, modality: str | None) -> Backbone:
 
 def build(path: Path, weights: Path | None) -> keras.Model:
     """Load the file in Keras' safe mode; without weights, return its network as newly initialised."""
-    import keras
+    model = load_keras(weights or path)
+    return model if weights else import_keras().models.clone_model(model)
 
-    model = keras.saving.load_model(weights or path, compile=False, safe_mode=True)
-    return model if weights else keras.models.clone_model(model)
+
+def load_keras(path: Path) -> keras.Model:
+    """Load a ``.keras`` file in Keras' safe mode.
+
+    Layers of plugins are known by the modules that the file names. Those of active plugins are imported before, and
+    no others: a file cannot make this process import what it likes.
+
+    Raises:
+        ValueError, OSError: it is none, or needs a layer that no active plugin brings.
+    """
+    keras = import_keras()
+    packages = {plugin.module.__name__.partition(".")[0] for plugin in registry().host.plugins if plugin.module}
+    for module in sorted(set(_modules(_config(path)))):
+        if module.partition(".")[0] in packages:
+            importlib.import_module(module)
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _config(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{path.name} is no Keras model file") from error
+
+
+def _modules(config: Any) -> Iterator[str]:
+    """The modules of all classes that a configuration names."""
+    if isinstance(config, Mapping):
+        if isinstance(config.get("module"), str) and "class_name" in config:
+            yield config["module"]
+        for value in config.values():
+            yield from _modules(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _modules(value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.backbones import import_keras, pack_inputs, quiet
+from tlplug.backbones import load_keras, pack_inputs, quiet
 from tlplug.features.compiled import KERAS_FILE
 
 
@@ -20,9 +20,8 @@ def compile_model(model: Any, folder: Path) -> None:
 
 def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
     """Load ``model.keras`` in safe mode; the result takes a dict of arrays ``[batch, ...]``."""
-    keras = import_keras()
+    model = load_keras(folder / KERAS_FILE)
     with quiet():
-        model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         import tensorflow as tf
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
 
