@@ -1,6 +1,6 @@
 """Backbone records: chosen, and built into Keras models."""
 
-from tlplug.backbones.build import ArraySpec, BuiltBackbone, build_backbone, describe_inputs, pack_inputs
+from tlplug.backbones.build import STRING, ArraySpec, BuiltBackbone, build_backbone, describe_inputs, pack_inputs
 from tlplug.backbones.keras_file import load_keras
 from tlplug.backbones.quiet import import_keras, quiet
 from tlplug.backbones.selection import (
@@ -13,6 +13,7 @@ from tlplug.backbones.selection import (
 
 __all__ = [
     "RANDOM",
+    "STRING",
     "ArraySpec",
     "BuiltBackbone",
     "Selection",

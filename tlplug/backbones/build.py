@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import keras
 
 
+STRING = "string"
+"""The type of an input that takes texts; arrays for it hold Python's own, as objects."""
+
+
 @dataclass(frozen=True)
 class ArraySpec:
     """One array that a model takes: its name, its shape without the batch axis, and its type."""

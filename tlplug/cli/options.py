@@ -39,13 +39,19 @@ def common(function: Function) -> Function:
 
 
 def backbone_options(function: Function) -> Function:
-    """Add ``--backbone``, ``--weights``, ``--modality``, ``--runtime``, ``--set`` and ``--seed``."""
+    """Add ``--backbone``, ``--weights``, ``--modality``, ``--runtime``, ``--trust``, ``--set`` and ``--seed``."""
     for option in reversed(
         (
             click.option("--backbone", metavar="NAME", help="The backbone; the modality's default when left out."),
             click.option("--weights", metavar="NAME", help="A weight set of the backbone, or 'random'."),
             click.option("--modality", metavar="NAME", help="What the data is; found from the files when left out."),
             click.option("--runtime", metavar="NAME", help="How the backbone is run; the best one when left out."),
+            click.option(
+                "--trust",
+                is_flag=True,
+                default=None,
+                help="Use a downloaded network even if it can read and write files: --set backbone.trust=true.",
+            ),
             click.option("--set", "settings", multiple=True, metavar="PART.NAME=VALUE", help="Set an option."),
             click.option(
                 "--seed",

@@ -47,6 +47,7 @@ def train(
     label_column: str | None,
     epochs: int | None,
     learning_rate: float | None,
+    trust: bool | None,
     seed: int,
     as_json: bool,
     **arguments: Any,
@@ -67,6 +68,7 @@ def train(
         head__learning_rate=learning_rate,
         reader__input=input_column,
         reader__label=label_column,
+        backbone__trust=trust,
     )
     model = train_run(
         data,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.backbones import ArraySpec
+from tlplug.backbones import STRING, ArraySpec
 from tlplug.errors import PluginError, UsageError
 from tlplug.registry import registry
 from tlplug.specs import load_reference
@@ -108,9 +108,10 @@ class CompiledBackbone:
                     f"The network takes {spec.name!r} of shape {spec.shape}. Received from the preprocess: "
                     f"{', '.join(f'{name} {np.shape(value)}' for name, value in arrays.items())}."
                 )
-            prepared[spec.name] = array.astype(spec.dtype, copy=False)
+            prepared[spec.name] = array.astype(object if spec.dtype == STRING else spec.dtype, copy=False)
         return prepared
 
 
 def _filled(array: NDArray[Any], count: int) -> NDArray[Any]:
-    return np.concatenate([array, np.zeros((count - len(array), *array.shape[1:]), array.dtype)])
+    filling = np.full((count - len(array), *array.shape[1:]), "" if array.dtype == object else 0, array.dtype)
+    return np.concatenate([array, filling])

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.backbones import ArraySpec, pack_inputs
+from tlplug.backbones import STRING, ArraySpec, pack_inputs
 from tlplug.errors import PluginError
 from tlplug.features.compiled import BATCH
+
+_WORDS = ("plain words", "Größe, naïve", "", "3.14 % — 中文", "a longer sentence, with a full stop.")
 
 
 def sample(inputs: tuple[ArraySpec, ...]) -> dict[str, NDArray[Any]]:
@@ -25,7 +27,10 @@ def expected_of(model: Any, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.fl
     Raises:
         PluginError: it is no number.
     """
-    expected = np.asarray(model(pack_inputs(model, arrays), training=False))
+    import tensorflow as tf
+
+    inputs = pack_inputs(model, {name: tf.constant(array) for name, array in arrays.items()})
+    expected = np.asarray(model(inputs, training=False))
     if not np.isfinite(expected).all():
         raise PluginError(f"The network {model.name!r} gives what is no number (NaN or infinity) for random inputs.")
     return expected
@@ -53,6 +58,8 @@ def compare(
 
 def _random(spec: ArraySpec, generator: np.random.Generator) -> NDArray[Any]:
     shape = (BATCH, *(16 if length is None else length for length in spec.shape))
+    if spec.dtype == STRING:
+        return generator.choice(_WORDS, shape).astype(object)
     if spec.dtype == "uint8":
         return generator.integers(0, 256, shape, np.uint8)
     if spec.dtype.startswith(("int", "bool")):
