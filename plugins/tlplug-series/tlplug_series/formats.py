@@ -23,6 +23,9 @@ MAX_LINE = 1 << 25
 MAX_ARCHIVE = 1 << 30
 """Bytes of an array in an archive, as it is once unpacked."""
 
+MAX_SERIES = 1 << 22
+"""In an archive, which may be packed a thousandfold."""
+
 TIMES = ("time", "timestamp", "date", "datetime", "t")
 """Names of columns that say when a step was, in lower case; they are no channels."""
 

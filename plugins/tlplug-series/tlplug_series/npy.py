@@ -55,6 +55,8 @@ def read_array(file: IO[bytes], size: int, limit: int) -> np.ndarray:
 
     shape, dtype = read_header(file)
     needed = math.prod(shape) * dtype.itemsize
+    if not dtype.itemsize:
+        raise SeriesError(f"Its values of type {dtype} take no space.")
     if needed > limit:
         raise SeriesError(f"Its array of {dtype} {list(shape)} takes {needed:,} bytes. Valid: at most {limit:,}.")
     if needed > size - file.tell():

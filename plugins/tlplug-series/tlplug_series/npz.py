@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlplug_series.examples import SPLITS, example, problem
-from tlplug_series.formats import MAX_ARCHIVE
+from tlplug_series.formats import MAX_ARCHIVE, MAX_SERIES
 from tlplug_series.npy import read_array
 from tlplug_series.values import SeriesError
 
@@ -65,7 +66,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:  # noqa: 
         raise DataError(f"{str(path)!r} cannot be read: {error or 'it needs more memory than there is'}") from error
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, zipfile.zlib.error, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{str(path)!r} is no NumPy archive, or a damaged one: {reason:.100}.") from error
 
@@ -107,10 +108,15 @@ def _examples(
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     try:
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise SeriesError("It is packed in a way that NumPy does not use.")
         with archive.open(info) as file:
-            return read_array(file, info.file_size, MAX_ARCHIVE)  # type: ignore[arg-type]
+            array = read_array(file, info.file_size, MAX_ARCHIVE)
     except SeriesError as error:
         raise SeriesError(f"{info.filename.removesuffix('.npy')}: {error}") from error
+    if array.ndim and len(array) > MAX_SERIES:
+        raise SeriesError(f"It has {len(array):,} series. Valid: at most {MAX_SERIES:,}.")
+    return array
 
 
 def _labels(y: np.ndarray) -> list[str]:
@@ -124,6 +130,7 @@ def _labels(y: np.ndarray) -> list[str]:
     if y.dtype.kind == "S":
         return [label.decode("utf-8", "replace") for label in y.tolist()]
     if y.dtype.kind == "f":
-        whole = bool(np.all((y == np.rint(y)) | np.isnan(y)))
-        return ["" if label != label else str(int(label)) if whole else str(label) for label in y.tolist()]
+        whole = bool(np.all((y == np.rint(y)) | ~np.isfinite(y)))
+        stated = zip(y.tolist(), np.isfinite(y).tolist(), strict=True)
+        return [(str(int(label)) if whole else str(label)) if finite else "" for label, finite in stated]
     return [str(label) for label in y.tolist()]

@@ -166,8 +166,8 @@ def _columns(path: Path, header: Sequence[str], first: Sequence[Row], options: M
     if places["id"] is None and places["time"] is not None:
         raise UsageError(
             f"Which rows of {str(path)!r} are one series cannot be told: it has a column {header[places['time']]!r} "
-            "and none of ids. State it: --reader series-table --set reader.id=COLUMN; where a row is a series, remove or "
-            "rename that column."
+            "and none of ids. State it: --reader series-table --set reader.id=COLUMN; where a row is a series, "
+            "remove or rename that column."
         )
     long = places["id"] is not None and (places["time"] is not None or repeated)
     if not values or (not long and len(values) < 2):

@@ -58,7 +58,7 @@ def read_ts(path: Path, split: str | None = None) -> Iterator[Example]:
     Raises:
         DataError: no ``@data``, a directive that makes no sense, or numbers to predict instead of classes.
 
-    Source: https://www.aeon-toolkit.org/en/stable/examples/datasets/data_loading.html
+    Source: https://www.aeon-toolkit.org/en/stable/api_reference/data_format.html
     """
     from tlplug import DataError
 
