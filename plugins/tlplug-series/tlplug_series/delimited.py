@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tlplug_series.formats import INDEXES, LABELS, MAX_CHANNELS, TIMES
+from tlplug_series.formats import INDEXES, LABELS, TIMES
 from tlplug_series.values import CellError, SeriesError, check_size, is_number, number, numbers
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 _INTEGER = re.compile(r"\s*\d+\s*")
+
+_NAME = 40
+"""Characters of a name that messages show."""
 
 Row = tuple[int, list[str]]
 """The number of a line, from 1, and its cells."""
@@ -48,7 +51,7 @@ def read_delimited(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
     first = next(rows, None)
     if first is None:
         raise SeriesError("The file is empty.")
-    header = [cell.strip() for cell in first[1]] if _is_header(first[1]) else []
+    header = [" ".join(cell.split())[:_NAME] for cell in first[1]] if _is_header(first[1]) else []
     kept = _channels(header) if header else list(range(len(first[1])))
     check_size(1, len(kept))
     width, values = len(first[1]), array("d")
@@ -122,5 +125,5 @@ def _channels(header: Sequence[str]) -> list[int]:
             )
     kept = [column for column, name in enumerate(names) if name not in (*TIMES, *INDEXES)]
     if not kept:
-        raise SeriesError(f"It has no channel. Received the columns: {', '.join(header[:MAX_CHANNELS])}.")
+        raise SeriesError(f"It has no channel. Received the columns: {', '.join(header[:20])}.")
     return kept

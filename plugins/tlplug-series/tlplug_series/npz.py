@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlplug_series.examples import SPLITS, example, problem
+from tlplug_series.examples import SPLITS, example
 from tlplug_series.formats import MAX_ARCHIVE, MAX_SERIES
 from tlplug_series.npy import read_array
 from tlplug_series.values import SeriesError
@@ -99,11 +99,7 @@ def _examples(
         raise SeriesError(f"{called} has {len(x):,} series, and there are {len(labels):,} labels.")
     for row, values in enumerate(x):
         label = None if labels is None else labels[row]
-        place = f"{name}:{called}[{row}]"
-        try:
-            yield example(values, label, name=place, split=split, trim=True)
-        except MemoryError:
-            yield problem("it needs more memory than there is", label, name=place, split=split)
+        yield example(values, label, name=f"{name}:{called}[{row}]", split=split, trim=True)
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

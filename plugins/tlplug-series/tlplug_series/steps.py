@@ -21,12 +21,12 @@ class Series:
     """Values, times, label and split of one series.
 
     Attributes:
-        label, split: of its first row.
+        label, split: of the rows that state one.
         reason: why it cannot be given; the first that was found.
     """
 
-    label: str
-    split: str
+    label: str = ""
+    split: str = ""
     reason: str = ""
     _values: array[float] = field(default_factory=lambda: array("d"))
     _times: list[float] = field(default_factory=list)
@@ -35,6 +35,12 @@ class Series:
 
     def refuse(self, reason: str) -> None:
         self.reason = self.reason or reason
+
+    def state(self, label: str, split: str) -> bool:
+        """Take what a row states, empty where it does not; return whether it agrees with the rows before."""
+        agrees = label in ("", self.label or label) and split in ("", self.split or split)
+        self.label, self.split = self.label or label, self.split or split
+        return agrees
 
     def add(self, time: str | None, cells: Sequence[str]) -> None:
         """Add a step.

@@ -14,7 +14,7 @@ from tlplug_series.examples import SPLITS, UNKNOWN, example, problem
 from tlplug_series.formats import INDEXES, LABELS, TIMES
 from tlplug_series.lines import read_lines
 from tlplug_series.steps import Series
-from tlplug_series.values import CellError, is_number, numbers
+from tlplug_series.values import MISSING, CellError, is_number, numbers
 
 if TYPE_CHECKING:
     from tlplug import Example
@@ -30,7 +30,8 @@ _DELIMITERS = ",;\t|"
 _FIRST, _FIRST_CELLS = 1000, 1 << 20
 """Rows that tell whether a table is long, and cells in them, at most."""
 
-_SNIFFED = 20
+_SNIFFED = 100
+"""Rows whose cells are looked at."""
 
 Row = tuple[int, list[str]]
 """The line that a row ends on, and its cells."""
@@ -68,9 +69,21 @@ def sniff(path: Path) -> float:
         columns = _columns(path, header, first, {})
     except (DataError, UsageError):
         return 0.0
-    cells = [row[column] for _, row in first[:_SNIFFED] if len(row) == len(header) for column in columns.values]
+    rows_seen = [row for _, row in first[:_SNIFFED] if len(row) == len(header)]
     plain = columns.label is not None or columns.id is not None
-    return 0.7 if plain and cells and all(map(is_number, cells)) else 0.0
+    return 0.7 if plain and _are_numbers(rows_seen, columns.values) else 0.0
+
+
+def _are_numbers(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
+    """Whether there are numbers, and no column has more of anything else: one bad cell makes no text of a series."""
+    found = 0
+    for column in columns:
+        cells = [row[column] for row in rows if row[column].strip().lower() not in MISSING]
+        good = sum(map(is_number, cells))
+        if 2 * good < len(cells):
+            return False
+        found += good
+    return found > 0
 
 
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
@@ -125,10 +138,10 @@ def _long(path: Path, columns: Columns, rows: Iterator[Row]) -> Iterator[Example
             yield problem(f"its {columns.names[columns.id or 0]!r} is empty", name=f"{path}:{line}")
             continue
         label, split = _cell(cells, columns.label), _cell(cells, columns.split).lower()
-        series = found.setdefault(which, Series(label=label, split=split))
+        series = found.setdefault(which, Series())
         if split and split not in SPLITS:
             series.refuse(f"line {line:,}: its {SPLIT!r} is {split!r}, not train, validation or test")
-        elif (label, split) != (series.label, series.split):
+        elif not series.state(label, split):
             series.refuse(f"line {line:,}: its label or split is another than in the rows before")
         try:
             series.add(None if columns.time is None else cells[columns.time], [cells[c] for c in columns.values])
@@ -152,8 +165,7 @@ def _columns(path: Path, header: Sequence[str], first: Sequence[Row], options: M
     for role, usual in (("label", LABELS), ("id", IDS), ("time", TIMES)):
         stated = options.get(role)
         if stated and stated not in header:
-            valid = ", ".join(header[:20])
-            raise UsageError(f"{str(path)!r} has no column {stated!r} for reader.{role}. Valid: {valid}.")
+            raise UsageError(f"{str(path)!r} has no column {stated!r} for reader.{role}. Valid: {_some(header)}.")
         place = header.index(stated) if stated else next((names.index(name) for name in usual if name in names), None)
         places[role] = None if place in places.values() else place
         if place is not None and (header.count(header[place]) > 1):
@@ -171,10 +183,14 @@ def _columns(path: Path, header: Sequence[str], first: Sequence[Row], options: M
         )
     long = places["id"] is not None and (places["time"] is not None or repeated)
     if not values or (not long and len(values) < 2):
-        raise DataError(f"{str(path)!r} has no columns of values. Received: {', '.join(header[:20])}.")
+        raise DataError(f"{str(path)!r} has no columns of values. Received: {_some(header)}.")
     if long and places["time"] is None and indexes:
         places["time"] = indexes[0]
     return Columns(header, values, places["label"], places["id"], places["time"], split, long)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(f"{name:.40}" for name in names[:20]) + (", ..." if len(names) > 20 else "")
 
 
 def _first(rows: Iterator[Row]) -> list[Row]:
@@ -200,7 +216,7 @@ def _opened(path: Path, encoding: str) -> tuple[list[str], Iterator[Row]]:
     with contextlib.closing(read_lines(path, encoding)) as lines:
         start = next((line for line in lines if line.strip()), "")
     rows = _rows(path, encoding, max(_DELIMITERS, key=start.count))
-    header = [name.strip() for name in next(rows, (0, []))[1]]
+    header = [" ".join(name.split()) for name in next(rows, (0, []))[1]]
     if not header:
         raise DataError(f"{str(path)!r} is empty. Valid: a header with the names of the columns, then the rows.")
     if all(map(is_number, header)):

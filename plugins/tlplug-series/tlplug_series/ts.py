@@ -20,7 +20,7 @@ _COMMENT = ("#", "%")
 _STEP = re.compile(r"\(([^()]*),([^(),]*)\)\s*(,|\Z)")
 """A time, its value, and what follows."""
 
-_DIMENSIONS = re.compile(r"(?<=\)):|^:|:(?=\s*\()")
+_DIMENSIONS = re.compile(r"(?<=\))\s*:|^:|:(?=\s*\()")
 """The colons that are not within a time of day."""
 
 

@@ -149,8 +149,9 @@ def check_values(series: np.ndarray, names: Sequence[str] = ()) -> None:
     if large.any():
         raise SeriesError(f"{place(large)} is beyond 3.4e38, which single precision cannot hold.")
     if (empty := np.isnan(series).all(axis=0)).any():
-        everything = "The series" if empty.all() else _channel(int(empty.argmax()), names).capitalize()
-        raise SeriesError(f"{everything} has no value, all are missing.")
+        if empty.all():
+            raise SeriesError("The series has no value, all are missing.")
+        raise SeriesError(f"C{_channel(int(empty.argmax()), names)[1:]} has no value, all are missing.")
 
 
 def _channel(position: int, names: Sequence[str]) -> str:
