@@ -140,11 +140,11 @@ def test_headers_are_checked_before_anything_is_unpacked(tmp_path):
 def test_a_bomb_takes_no_memory(tmp_path):
     """More than a gibibyte of zeros in a few megabytes."""
     path = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("X.npy", "w") as file:
-            file.write(header((1 << 18, 1025)))
-            for _ in range(1025):
-                file.write(bytes(1 << 20))
+    packed = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with packed as archive, archive.open("X.npy", "w") as file:
+        file.write(header((1 << 18, 1025)))
+        for _ in range(1025):
+            file.write(bytes(1 << 20))
     source = (
         "import resource, sys; from pathlib import Path; from tlplug_series import npz\n"
         "try: list(npz.read(Path(sys.argv[1]), {}))\n"

@@ -49,6 +49,7 @@ def test_a_row_is_a_step_and_a_column_a_channel(text):
 def test_one_column():
     assert read(b"1\n2\n\n3\n").tolist() == [[1], [2], [3]]
     assert read(b"x\n1\n2\n").tolist() == [[1], [2]]
+    assert read(b'"x"\n"1"\n2\n').tolist() == [[1], [2]]
 
 
 def test_missing_values():
@@ -76,7 +77,7 @@ def test_numbers_in_the_first_row_are_no_header_unless_they_count():
         (b"a,b\n1,1e999\n", "Step 1 of channel 2 (b) is infinite."),
         (b"a,b\n1,1e39\n", "Step 1 of channel 2 (b) is beyond 3.4e38"),
         (b"a,B\n1,\n2,\n", "Channel 2 (B) has no value, all are missing."),
-        (b'"a\nb",c\n1,2\n\nx,3\n', "Line 5, column 1 (a b): 'x' is no number."),
+        (b'c,"a\nb"\n1,2\n\n3,x\n', "Line 5, column 2 (a b): 'x' is no number."),
         (b"x" * 500 + b"\n1\ny\n", f"Line 3, column 1 ({'x' * 40}): 'y' is no number."),
         (b"time,date\n1,2\n", "It has no channel. Received the columns: time, date."),
         (b"x,label\n1,2\n", "It has a column 'label', which is no channel but would give the answer away."),

@@ -92,7 +92,7 @@ def _rows(text: str) -> Iterator[Row]:
     lines = io.StringIO(text)
     first = next((line for line in lines if line.strip()), "")
     lines.seek(0)
-    delimiter = next((mark for mark in "\t;," if mark in first), None)
+    delimiter = next((mark for mark in "\t;," if mark in first), "," if '"' in first else None)
     if delimiter is None:
         yield from ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())
         return
