@@ -82,6 +82,36 @@ def test_numbers_of_rows_are_no_steps(path):
     assert found[0].source.tolist() == [[10], [20]]
 
 
+def test_a_row_of_numbered_steps_is_a_series_whatever_comes_back(path):
+    file = path("id,label,0,1,2\nann,up,1,2,3\nann,up,4,5,6\n")
+    assert [one.source[:, 0].tolist() for one in table.read(file, options())] == [[1, 2, 3], [4, 5, 6]]
+    (one,) = table.read(file, options(layout="long"))
+    assert one.source.shape == (2, 3)
+
+
+def test_the_layout_may_be_stated(path):
+    file = path("id,label,a,b\nann,up,1,2\nann,up,4,5\n")
+    assert next(table.read(file, options())).source.shape == (2, 2)
+    assert [len(one.source) for one in table.read(file, options(layout="wide"))] == [2, 2]
+    with pytest.raises(UsageError, match=r"^A long table needs a column of ids\. Received: label, a, b\. "):
+        list(table.read(path("label,a,b\nup,1,2\n"), options(layout="long")))
+
+
+def test_a_wide_table_may_have_times(path):
+    file = path("time,label,a,b\n0,up,1,2\n0,down,4,5\n")
+    assert table.sniff(file) == 0
+    assert [len(one.source) for one in table.read(file, options(layout="wide"))] == [2, 2]
+
+
+def test_ids_that_come_back_late_and_dates_of_rows(path):
+    rows = [f"{series},{step},{series * step}" for step in range(3) for series in range(1500)]
+    found = list(table.read(path("\n".join(["id,time,x", *rows])), options()))
+    assert len(found) == 1500
+    assert found[2].source[:, 0].tolist() == [0, 2, 4]
+    one, two = table.read(path("id,date,label,h0,h1\na,2020-01-01,x,1,2\nb,2020-01-02,y,3,4\n"), options())
+    assert (one.source[:, 0].tolist(), two.label) == ([1, 2], "y")
+
+
 def test_times_are_sorted_as_numbers_or_dates(path):
     file = path("id,date,x\na,2020-01-10,3\na,2020-01-09T23:00:00Z,2\na,2020-01-09 08:00,1\n")
     assert next(table.read(file, options())).source[:, 0].tolist() == [1, 2, 3]
@@ -140,6 +170,7 @@ def test_columns_may_be_stated(path):
 
 def test_an_encoding_may_be_stated(path):
     file = path("label,a,b\nhöher,1,2\n".encode("latin-1"))
+    assert table.sniff(file) == 0.7
     with pytest.raises(DataError, match=r"is not utf-8: the byte 0xf6 in line 2 cannot be read"):
         list(table.read(file, options()))
     (one,) = table.read(file, options(encoding="latin-1"))

@@ -53,7 +53,7 @@ def problem(reason: str, label: str | None = None, *, name: str, split: str | No
     """Make the example of what cannot be given, and why: a part of a sentence, without a full stop."""
     from tlplug import Example
 
-    return Example(source="", label=label, name=name, split=split, problem=reason.removesuffix("."))
+    return Example(source="", label=label or None, name=name, split=split, problem=reason.removesuffix("."))
 
 
 def _trimmed(series: np.ndarray) -> np.ndarray:

@@ -64,5 +64,5 @@ def _check(line: str, path: str, number: int, encoding: str) -> None:
     if wrong := next((sign for sign in line if "\udc80" <= sign <= "\udcff"), None):
         raise DataError(
             f"{path} is not {encoding}: the byte 0x{ord(wrong) - 0xDC00:02x} in line {number:,} cannot be read. "
-            "Save it as UTF-8."
+            "Save it as UTF-8, or state its encoding to a reader that takes one: --set reader.encoding=latin-1"
         )

@@ -61,6 +61,12 @@ def reader() -> list[Reader]:
                 Option(name="label", type=str, help="column of the class names"),
                 Option(name="id", type=str, help="column that says which series a row is of"),
                 Option(name="time", type=str, help="column that the steps of a series are sorted by"),
+                Option(
+                    name="layout",
+                    type=str,
+                    choices=("wide", "long"),
+                    help="a row is a series, or a row is a step and an id says of which; found when left out",
+                ),
                 Option(name="encoding", type=str, default="utf-8", help="of the file"),
             ),
             summary="One CSV file of numbers: a row a series, or a row a step with a column of ids",

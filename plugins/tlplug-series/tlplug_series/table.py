@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,11 @@ IDS = ("id", "series_id", "series", "case_id", "case")
 """Names of columns that say which series a row is of, in lower case."""
 
 SPLIT = "split"
+WIDE, LONG = "wide", "long"
 
 _DELIMITERS = ",;\t|"
-_FIRST, _FIRST_CELLS = 1000, 1 << 20
-"""Rows that tell whether a table is long, and cells in them, at most."""
-
 _SNIFFED = 100
-"""Rows whose cells are looked at."""
+"""Rows that are looked at."""
 
 Row = tuple[int, list[str]]
 """The line that a row ends on, and its cells."""
@@ -45,7 +43,6 @@ class Columns:
         names: of all columns.
         values: positions of the steps of a wide table, of the channels of a long one.
         label, id, time, split: positions; None where there is no such column.
-        long: whether a row is a step.
     """
 
     names: Sequence[str]
@@ -54,7 +51,6 @@ class Columns:
     id: int | None
     time: int | None
     split: int | None
-    long: bool
 
 
 def sniff(path: Path) -> float:
@@ -63,15 +59,21 @@ def sniff(path: Path) -> float:
 
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return 0.0
-    try:
-        header, rows = _opened(path, "utf-8")
-        first = _first(rows)
-        columns = _columns(path, header, first, {})
-    except (DataError, UsageError):
-        return 0.0
-    rows_seen = [row for _, row in first[:_SNIFFED] if len(row) == len(header)]
-    plain = columns.label is not None or columns.id is not None
-    return 0.7 if plain and _are_numbers(rows_seen, columns.values) else 0.0
+    for encoding in ("utf-8", "latin-1"):  # where it is neither, the reader says so
+        try:
+            header, rows = _opened(path, encoding)
+            first = list(itertools.islice(rows, _SNIFFED))
+            places = _places(path, header, {})
+            long = places["time"] is not None or _repeats(first, places["id"])
+            columns = _columns(path, header, places, long=long)
+        except UsageError:
+            return 0.0
+        except DataError:
+            continue
+        plain = columns.label is not None or columns.id is not None
+        seen = [row for _, row in first if len(row) == len(header)]
+        return 0.7 if plain and _are_numbers(seen, columns.values) else 0.0
+    return 0.0
 
 
 def _are_numbers(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
@@ -89,23 +91,33 @@ def _are_numbers(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
     """Yield the examples of a table.
 
-    A long table has a column of ids that come back, or one of ids and one of times; its steps are sorted by time, its
-    other columns are the channels, and label and split are the same throughout a series. Every other table is wide: its
-    other columns are the steps in their order, and empty cells at the end mean that a series is shorter.
+    A long table has a column of ids, and some id comes back while its other columns are not just counted, such as 0, 1,
+    2; ``layout`` settles it. Its steps are sorted by time where there is such a column,
+    its other columns are the channels, and label and split are the same throughout a series. Every other table is wide:
+    its other columns are the steps in their order, and empty cells at the end mean that a series is shorter.
 
     Args:
         path: a ``.csv`` or ``.tsv`` file with a header; the delimiter is ``,``, ``;``, ``|`` or a tab.
-        options: ``label``, ``id`` and ``time``, the names of columns, found by their names when None; ``encoding``.
+        options: ``label``, ``id`` and ``time``, the names of columns, found by their names when None; ``layout``,
+            ``wide`` or ``long``, found as said when None; ``encoding``.
 
     Raises:
         UsageError: a column that does not exist, or columns that cannot be guessed.
         DataError: no header, no rows, or text that cannot be read.
     """
-    header, rows = _opened(path, options.get("encoding") or "utf-8")
-    first = _first(rows)
-    columns = _columns(path, header, first, options)
-    read_rows = _long if columns.long else _wide
-    yield from read_rows(path, columns, itertools.chain(first, rows))
+    from tlplug import UsageError
+
+    encoding = options.get("encoding") or "utf-8"
+    header, rows = _opened(path, encoding)
+    places = _places(path, header, options)
+    with contextlib.closing(rows):
+        guessed = not _are_counted(header, places) and _repeats(rows, places["id"])
+    layout = options.get("layout")
+    long = layout == LONG if layout else guessed
+    if long and places["id"] is None:
+        raise UsageError(f"A long table needs a column of ids. Received: {_some(header)}. State it: reader.id=COLUMN.")
+    columns = _columns(path, header, places, long=long)
+    yield from (_long if long else _wide)(path, columns, _opened(path, encoding)[1])
 
 
 def _wide(path: Path, columns: Columns, rows: Iterator[Row]) -> Iterator[Example]:
@@ -138,7 +150,7 @@ def _long(path: Path, columns: Columns, rows: Iterator[Row]) -> Iterator[Example
             yield problem(f"its {columns.names[columns.id or 0]!r} is empty", name=f"{path}:{line}")
             continue
         label, split = _cell(cells, columns.label), _cell(cells, columns.split).lower()
-        series = found.setdefault(which, Series())
+        series = found.get(which) or found.setdefault(which, Series())
         if split and split not in SPLITS:
             series.refuse(f"line {line:,}: its {SPLIT!r} is {split!r}, not train, validation or test")
         elif not series.state(label, split):
@@ -157,10 +169,11 @@ def _cell(cells: Sequence[str], column: int | None) -> str:
     return "" if said == UNKNOWN else said
 
 
-def _columns(path: Path, header: Sequence[str], first: Sequence[Row], options: Mapping[str, Any]) -> Columns:
+def _places(path: Path, header: Sequence[str], options: Mapping[str, Any]) -> dict[str, int | None]:
+    """The positions of the columns for label, id and time: as stated, else by their names."""
     from tlplug import DataError, UsageError
 
-    names = [name.strip().lower() for name in header]
+    names = [name.lower() for name in header]
     places: dict[str, int | None] = {}
     for role, usual in (("label", LABELS), ("id", IDS), ("time", TIMES)):
         stated = options.get(role)
@@ -168,45 +181,50 @@ def _columns(path: Path, header: Sequence[str], first: Sequence[Row], options: M
             raise UsageError(f"{str(path)!r} has no column {stated!r} for reader.{role}. Valid: {_some(header)}.")
         place = header.index(stated) if stated else next((names.index(name) for name in usual if name in names), None)
         places[role] = None if place in places.values() else place
-        if place is not None and (header.count(header[place]) > 1):
+        if place is not None and header.count(header[place]) > 1:
             raise DataError(f"{str(path)!r} has more than one column {header[place]!r}. Rename all but one.")
+    if places["id"] is None and places["time"] is not None and options.get("layout") != WIDE:
+        raise UsageError(
+            f"Which rows of {str(path)!r} are one series cannot be told: it has a column {header[places['time']]!r} "
+            "and none of ids. State it: --reader series-table --set reader.id=COLUMN; where a row is a series: "
+            "--set reader.layout=wide"
+        )
+    return places
+
+
+def _columns(path: Path, header: Sequence[str], places: Mapping[str, int | None], *, long: bool) -> Columns:
+    from tlplug import DataError
+
+    names = [name.lower() for name in header]
     split = names.index(SPLIT) if SPLIT in names else None
     indexes = [column for column, name in enumerate(names) if name in INDEXES and column not in places.values()]
     taken = {*places.values(), split, *indexes}
     values = [column for column in range(len(header)) if column not in taken]
-    repeated = _repeats(first, places["id"])
-    if places["id"] is None and places["time"] is not None:
-        raise UsageError(
-            f"Which rows of {str(path)!r} are one series cannot be told: it has a column {header[places['time']]!r} "
-            "and none of ids. State it: --reader series-table --set reader.id=COLUMN; where a row is a series, "
-            "remove or rename that column."
-        )
-    long = places["id"] is not None and (places["time"] is not None or repeated)
     if not values or (not long and len(values) < 2):
         raise DataError(f"{str(path)!r} has no columns of values. Received: {_some(header)}.")
-    if long and places["time"] is None and indexes:
-        places["time"] = indexes[0]
-    return Columns(header, values, places["label"], places["id"], places["time"], split, long)
+    time = places["time"] if places["time"] is not None else next(iter(indexes), None)
+    return Columns(header, values, places["label"], places["id"], time, split)
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(f"{name:.40}" for name in names[:20]) + (", ..." if len(names) > 20 else "")
 
 
-def _first(rows: Iterator[Row]) -> list[Row]:
-    found: list[Row] = []
-    count = 0
-    while len(found) < _FIRST and count < _FIRST_CELLS and (row := next(rows, None)):
-        found.append(row)
-        count += len(row[1])
-    return found
+def _are_counted(header: Sequence[str], places: Mapping[str, int | None]) -> bool:
+    names = [name for column, name in enumerate(header) if column not in places.values()]
+    return all(name.isdecimal() for name in names if name.lower() not in (SPLIT, *INDEXES))
 
 
-def _repeats(rows: Sequence[Row], column: int | None) -> bool:
-    if column is None:
-        return False
-    ids = [cells[column].strip() for _, cells in rows if column < len(cells)]
-    return len(set(ids)) < len(ids)
+def _repeats(rows: Iterable[Row], column: int | None) -> bool:
+    """Whether an id comes back, so that a row is a step."""
+    seen: set[str] = set()
+    for _, cells in rows if column is not None else ():
+        which = cells[column].strip() if column < len(cells) else ""
+        if which in seen:
+            return True
+        if which:
+            seen.add(which)
+    return False
 
 
 def _opened(path: Path, encoding: str) -> tuple[list[str], Iterator[Row]]:
