@@ -55,10 +55,6 @@ def _bytes_of(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SeriesError(f"The file cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        if isinstance(error, SeriesError):
-            raise
-        raise SeriesError("There is no such file: no path can be like this.") from error
 
 
 def _decoded(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:

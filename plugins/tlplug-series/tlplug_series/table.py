@@ -54,8 +54,11 @@ class Columns:
 
 
 def sniff(path: Path) -> float:
-    """Say how sure it is that `path` is a table of series: a column of labels or ids, and numbers in all others."""
-    from tlplug import DataError, UsageError
+    """Say how sure it is that `path` is a table of series: a column of labels or ids, and numbers in all others.
+
+    A column of times without one of ids must be explained: it is not sure, but sure enough to say what to state.
+    """
+    from tlplug import DataError
 
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return 0.0
@@ -63,16 +66,15 @@ def sniff(path: Path) -> float:
         try:
             header, rows = _opened(path, encoding)
             first = list(itertools.islice(rows, _SNIFFED))
-            places = _places(path, header, {})
+            places = _places(path, header, {"layout": WIDE})
             long = places["time"] is not None or _repeats(first, places["id"])
             columns = _columns(path, header, places, long=long)
-        except UsageError:
-            return 0.0
         except DataError:
             continue
-        plain = columns.label is not None or columns.id is not None
         seen = [row for _, row in first if len(row) == len(header)]
-        return 0.7 if plain and _are_numbers(seen, columns.values) else 0.0
+        if (columns.label is None and columns.id is None) or not _are_numbers(seen, columns.values):
+            return 0.0
+        return 0.3 if columns.id is None and places["time"] is not None else 0.7
     return 0.0
 
 
@@ -186,7 +188,7 @@ def _places(path: Path, header: Sequence[str], options: Mapping[str, Any]) -> di
     if places["id"] is None and places["time"] is not None and options.get("layout") != WIDE:
         raise UsageError(
             f"Which rows of {str(path)!r} are one series cannot be told: it has a column {header[places['time']]!r} "
-            "and none of ids. State it: --reader series-table --set reader.id=COLUMN; where a row is a series: "
+            "and none of ids. State it: --set reader.id=COLUMN; where a row is a series: "
             "--set reader.layout=wide"
         )
     return places
