@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ def read_delimited(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
     kept = _channels(header) if header else list(range(len(first[1])))
     check_size(1, len(kept))
     width, values = len(first[1]), array("d")
-    for line, cells in rows if header else _chained(first, rows):
+    for line, cells in rows if header else itertools.chain([first], rows):
         if len(cells) != width:
             raise SeriesError(f"Line {line:,} has {len(cells):,} values, the first {width:,}.")
         try:
@@ -68,11 +69,6 @@ def read_delimited(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
     if not values:
         raise SeriesError("The file has a header and no steps.")
     return np.array(values).reshape(-1, len(kept)), tuple(header[column] for column in kept) if header else ()
-
-
-def _chained(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
 
 
 def _text(data: bytes) -> str:
