@@ -131,7 +131,7 @@ SIGNS = ["'", '"', "\\", "\\n", ",", "1", "?", "{", "}", "\n", " ", "up", "%"]
 WORDS = st.sampled_from([*SIGNS, "@attribute x ", "relational", "@end"])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60), st.lists(WORDS, max_size=30).map("".join), st.sampled_from(["", PLAIN, RELATIONAL]))
 def test_any_content_gives_examples_or_one_line(one_line, tmp_path_factory, data, text, head):
     path = tmp_path_factory.getbasetemp() / "any.arff"

@@ -177,7 +177,7 @@ def test_other_packing_is_refused(tmp_path):
     assert "X: It is packed in a way that NumPy does not use." in refused(path)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=40))
 def test_any_bytes_are_examples_or_one_line(tmp_path_factory, member, tail):
     path = tmp_path_factory.getbasetemp() / "any.npz"

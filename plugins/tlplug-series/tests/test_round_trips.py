@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("round")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data_sets())
 def test_ts(folder, data):
     lines = [
@@ -69,7 +69,7 @@ def test_ts(folder, data):
     check(ucr.read(folder / "a.ts", {}), data)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data_sets())
 def test_relational_arff(folder, data):
     longest = max(map(len, data.series))
@@ -84,7 +84,7 @@ def test_relational_arff(folder, data):
     check(ucr.read(folder / "a.arff", {}), data)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(most_channels=1))
 def test_tsv_plain_arff_and_wide_csv(folder, data):
     longest = max(map(len, data.series))
@@ -105,7 +105,7 @@ def test_tsv_plain_arff_and_wide_csv(folder, data):
     check(table.read(folder / "a.csv", {}), data)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data_sets(), st.randoms(use_true_random=False))
 def test_long_csv(folder, data, random):
     rows = [
@@ -123,7 +123,7 @@ def test_long_csv(folder, data, random):
     check(table.read(folder / "b.csv", {}), data)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data_sets())
 def test_npz(folder, data):
     longest = max(map(len, data.series))
@@ -132,7 +132,7 @@ def test_npz(folder, data):
     check(npz.read(folder / "a.npz", {}), data)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data_sets())
 def test_one_series_in_a_file(folder, data):
     (record,) = plugin.preprocess()

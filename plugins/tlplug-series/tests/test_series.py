@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tlplug_series import plugin
@@ -147,6 +147,7 @@ def test_what_the_network_needs_is_suggested():
         suggest(b"")
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=FLOATS | st.just(np.nan)),
     st.integers(1, 30),

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tlplug_series.source import read
 from tlplug_series.values import SeriesError
@@ -159,12 +159,14 @@ def test_headers_are_checked_before_anything_is_allocated(data, reason):
     assert refused(data).startswith(reason)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda data: b"\x93NUMPY\x01\x00" + data))
 def test_any_bytes_are_a_series_or_one_line(one_line, data):
     with one_line(SeriesError):
         assert read(data).ndim == 2
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.,;\t \n\"-+eEnainf?xt\r'_", max_size=80))
 def test_any_table_is_a_series_or_one_line(one_line, text):
     with one_line(SeriesError):

@@ -219,7 +219,7 @@ def test_what_cannot_be_guessed_says_what_to_state(path):
 CELLS = st.sampled_from(["label", "id", "time", "split", "1", "x", "", '"', "2020-01-01", "nan", "train", "é"])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(CELLS, max_size=5).map(",".join), max_size=6).map("\n".join), st.binary(max_size=20))
 def test_any_content_gives_examples_or_one_line(one_line, tmp_path_factory, text, data):
     path = tmp_path_factory.getbasetemp() / "any.csv"

@@ -120,7 +120,7 @@ DIRECTIVES = ["@data", "@dimensions 2", "@timeStamps true", "@classLabel true a"
 WORDS = st.sampled_from([*DIRECTIVES, "(0,1)", "1", ":", ",", "a", "\n", " ", "?"])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60) | st.lists(WORDS, max_size=30).map("".join))
 def test_any_content_gives_examples_or_one_line(one_line, tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.ts"

@@ -118,7 +118,7 @@ def test_tsv_rows(tmp_path):
     assert (unlabelled.label, unlabelled.problem) == (None, "")
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=100), st.sampled_from([".ts", ".arff", ".tsv"]))
 def test_any_bytes_are_examples_or_one_line(one_line, tmp_path_factory, data, suffix):
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
