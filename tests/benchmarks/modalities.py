@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.benchmarks.accuracy import Row
 from tests.benchmarks.process import TLPLUG, compare, run
 
-PEERS = ("torch==2.13.0", "sentence-transformers==5.6.0")
+PEERS = ("torch==2.13.0", "sentence-transformers==6.2.0")
 """What is installed into an environment of its own."""
 
 PAIRS = 3
