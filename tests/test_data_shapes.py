@@ -161,6 +161,12 @@ def test_a_table_whose_reader_is_sure_is_not_taken_for_one_example(table, cli, t
     assert cli("train", path, "--backbone", "flat", "--out", run).code == 0
     answers = cli("predict", run, path, "--json").json
     assert [answer["source"] for answer in answers] == [f"many.csv:{number}" for number in range(2, 22)]
+    named = ["--reader", "walks", "--json"]
+    assert cli("train", path, "--backbone", "flat", "--out", tmp_path / "named", *named).code == 0
+    assert cli("evaluate", run, path, *named).json["metrics"]["test"]["examples"] == 20
+    unknown = cli("evaluate", run, path, "--reader", "wals")
+    assert (unknown.code, len(unknown.lines)) == (2, 1)
+    assert "Did you mean 'walks'?" in unknown.err
     single = tmp_path / "single.csv"
     single.write_text("1,2\n3,4\n5,6\n7,8\n")
     (answer,) = cli("predict", run, single, "--json").json

@@ -76,11 +76,14 @@ class Model:
             inputs = [inputs]
         return self.predictor.predict(inputs, split_options(options or {})["reader"], windows=windows)
 
-    def evaluate(self, data: Dataset | str | Path, *, options: Mapping[str, Any] | None = None) -> Evaluation:
+    def evaluate(
+        self, data: Dataset | str | Path, *, reader: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> Evaluation:
         """Measure the model on labelled examples.
 
         Args:
             data: a part of a `Dataset`, or a path: then its test part where it has one, else everything.
+            reader: name of the reader of a path; the surest one when left out.
             options: of the reader, by address.
 
         Returns:
@@ -90,8 +93,8 @@ class Model:
             DataError: it has classes that the model does not know, or nothing that can be read.
         """
         if isinstance(data, str | Path):
-            reader = split_options(options or {})["reader"]
-            data = load_examples(data, modality=self.predictor.modality, options=reader)
+            settings = split_options(options or {})["reader"]
+            data = load_examples(data, modality=self.predictor.modality, reader=reader, options=settings)
         if data.modality != self.predictor.modality:
             raise UsageError(f"The model takes {self.predictor.modality}. Received: {data.modality} data.")
         aligned = data.relabelled(align_labels(data, self.classes), self.classes)

@@ -53,12 +53,12 @@ seconds = sum(map(len, clips)) / 16_000
 
 THEIR_SOUNDS = """
 import time, tensorflow as tf
-model = tf.saved_model.load(sys.argv[2])
-model(clips[0])
+model = tf.saved_model.load(sys.argv[2]).signatures["serving_default"]
+model(tf.constant(clips[0][None]))
 started = time.perf_counter()
 for clip in clips:
-    scores, embeddings, spectrogram = model(clip)
-    embeddings.numpy().mean(axis=0)
+    for output in model(tf.constant(clip[None])).values():
+        output.numpy()
 print(seconds / (time.perf_counter() - started))
 """
 

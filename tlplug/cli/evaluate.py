@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tlplug import progress
-from tlplug.cli.options import column_options, common, reader_settings
+from tlplug.cli.options import column_options, common, reader_option, reader_settings
 from tlplug.cli.output import clean, print_json, print_table
 
 
@@ -16,6 +16,7 @@ from tlplug.cli.output import clean, print_json, print_table
 @click.argument("run")
 @click.argument("data")
 @click.option("--predictions", metavar="FILE", help="Write every answer to this CSV file.")
+@reader_option
 @column_options
 @click.option("--set", "settings", multiple=True, metavar="reader.NAME=VALUE", help="Set an option of the reader.")
 @common
@@ -24,6 +25,7 @@ def evaluate(
     data: str,
     *,
     predictions: str | None,
+    reader: str | None,
     input_column: str | None,
     label_column: str | None,
     settings: tuple[str, ...],
@@ -46,7 +48,7 @@ def evaluate(
         raise UsageError(f"There is a file {predictions!r} already. Choose another --predictions, or remove it.")
     model = load(run)
     options = reader_settings(settings, reader__input=input_column, reader__label=label_column)
-    evaluation = model.evaluate(data, options=options)
+    evaluation = model.evaluate(data, reader=reader, options=options)
     known = trained_digests(Path(run), refitted=bool(model.info.get("refit"))) & {
         digest.hex() for digest in evaluation.data.digests
     }

@@ -76,6 +76,9 @@ def column_options(function: Function) -> Function:
     return function
 
 
+reader_option = click.option("--reader", metavar="NAME", help="How the data is read; by the surest reader if left out.")
+
+
 def reader_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
     """Return ``--set`` values of a command that can only be told how to read its data."""
     values = parse_settings(settings, **flags)

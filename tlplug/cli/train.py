@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tlplug.cli.options import backbone_options, column_options, common, parse_settings
+from tlplug.cli.options import backbone_options, column_options, common, parse_settings, reader_option
 from tlplug.cli.output import clean, print_json, print_table
 from tlplug.errors import UsageError, counted
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
+@reader_option
 @column_options
 @backbone_options
 @common
@@ -42,6 +43,7 @@ def train(
     holdout: float,
     out: str | None,
     modality: str | None,
+    reader: str | None,
     settings: tuple[str, ...],
     input_column: str | None,
     label_column: str | None,
@@ -73,7 +75,7 @@ def train(
     model = train_run(
         data,
         out=out,
-        data_options={"test": test, "holdout": holdout, "modality": modality},
+        data_options={"test": test, "holdout": holdout, "modality": modality, "reader": reader},
         options=options,
         seed=seed,
         **arguments,
