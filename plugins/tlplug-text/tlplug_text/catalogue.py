@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from tlplug import Backbone, Option, Source, Weights
 from tlplug_text import text, tokenizer
@@ -15,11 +13,12 @@ from tlplug_text.bert import build
 
 LICENCE = "Apache-2.0"
 
-_FILES = {
+FILES = {
     text.CONFIG: "config.json",
     tokenizer.SETTINGS: "tokenizer_config.json",
     tokenizer.TOKENIZER: "tokenizer.json",
 }
+"""What the preprocess needs of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +95,15 @@ def backbones() -> Iterator[Backbone]:
         paper="Wang et al. 2020, arXiv:2002.10957; Reimers, Gurevych 2019, arXiv:1908.10084",
     )
     for named in NAMED:
-        sources = tuple(Source(kind="file", location=str(_snapshot(name))) for name in named.repositories)
+        sources = tuple(hugging_face(name) for name in named.repositories)
         weights = {"hugging-face": Weights(sources=sources, licence=LICENCE)}
         yield _backbone(named.name, named.architecture, weights, named.summary, named.paper)
+
+
+def hugging_face(repository: str) -> Source:
+    """A checkpoint on Hugging Face: its configuration, its tokenizer, and its weights as safetensors."""
+    files = [*FILES.values(), "modules.json?", "1_Pooling/config.json?", "model.safetensors"]
+    return Source(kind="hf", location=repository, member=",".join(files))
 
 
 def pooling_option(architecture: Architecture) -> Option:
@@ -119,22 +124,10 @@ def _backbone(name: str, architecture: Architecture, weights: dict[str, Weights]
         build=functools.partial(build, architecture),
         input_shape=(None,),
         weights=weights,
-        files=_FILES,
+        files=FILES,
         options=(pooling_option(architecture),),
         summary=summary,
         licence=LICENCE,
         reference=paper,
         parameters=architecture.parameters,
     )
-
-
-def _snapshot(repository: str) -> Path:
-    """Where Hugging Face's own cache has the newest snapshot of a repository that was fetched, if it was."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    folder = hub / f"models--{repository.replace('/', '--')}"
-    try:
-        revision = (folder / "refs" / "main").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        revision = "main"
-    return folder / "snapshots" / revision

@@ -1,22 +1,31 @@
-"""The family ``hf-bert:<folder>``: any BERT checkpoint in Hugging Face layout in a folder of one's own."""
+"""The family ``hf-bert:<folder or repository>``: any BERT checkpoint in Hugging Face layout."""
 
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tlplug import Backbone, Source, UsageError, Weights
+from tlplug import Backbone, Option, Source, UsageError, Weights
 from tlplug_text import tensors, text, tokenizer
-from tlplug_text.architecture import read
+from tlplug_text.architecture import POOLINGS, read
 from tlplug_text.bert import build
-from tlplug_text.catalogue import pooling_option
+from tlplug_text.catalogue import FILES, hugging_face, pooling_option
+
+if TYPE_CHECKING:
+    import keras
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
 
 
 def resolve(rest: str, modality: str | None) -> Backbone:  # noqa: ARG001 - all of them take texts
-    """Return the backbone that a folder holds.
+    """Return the backbone that a folder or a repository holds.
 
     Args:
-        rest: the path of a folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json`` or ``vocab.txt``.
+        rest: the path of a folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json`` or ``vocab.txt``,
+            or a repository of Hugging Face as ``owner/name`` or ``owner/name@revision``, which is fetched at first use
+            and has to have a ``tokenizer.json``.
         modality: not needed.
 
     Raises:
@@ -24,9 +33,11 @@ def resolve(rest: str, modality: str | None) -> Backbone:  # noqa: ARG001 - all 
     """
     folder = Path(rest).expanduser().absolute()
     if not folder.is_dir():
+        if _REPOSITORY.fullmatch(rest):
+            return _of_repository(rest)
         raise UsageError(
-            f"No such folder: {rest!r}. Valid: hf-bert:FOLDER, a downloaded checkpoint; a repository is fetched with "
-            "hf download NAME --local-dir FOLDER"
+            f"No such folder: {rest!r}. Valid: hf-bert:FOLDER, a downloaded checkpoint, or hf-bert:OWNER/NAME, a "
+            "repository of Hugging Face."
         )
     try:
         architecture = read(folder)
@@ -47,6 +58,33 @@ def resolve(rest: str, modality: str | None) -> Backbone:  # noqa: ARG001 - all 
         summary=f"A {architecture.kind} checkpoint in a folder",
         parameters=architecture.parameters,
     )
+
+
+def _of_repository(repository: str) -> Backbone:
+    return Backbone(
+        name=f"hf-bert:{repository}",
+        modality="text",
+        build=build_as_found,
+        input_shape=(None,),
+        preprocess="text",
+        weights={"hugging-face": Weights(sources=(hugging_face(repository),))},
+        files=FILES,
+        options=(Option(name="pooling", type=str, choices=POOLINGS, help="as the checkpoint says when left out"),),
+        summary="A checkpoint on Hugging Face",
+        reference=f"https://huggingface.co/{repository.partition('@')[0]}",
+    )
+
+
+def build_as_found(weights: Path | None, *, pooling: str | None = None) -> keras.Model:
+    """Build whatever BERT is in a folder, see `tlplug_text.bert.build`.
+
+    Raises:
+        ValueError: it cannot be used, or there is no folder to say what random weights would be for; one line.
+    """
+    if weights is None:
+        raise ValueError("what network it is stands in the checkpoint. Valid: --weights random with hf-bert:FOLDER")
+    architecture = read(weights)
+    return build(architecture, weights, pooling=pooling or architecture.pooling)
 
 
 def _files(folder: Path) -> dict[str, str]:

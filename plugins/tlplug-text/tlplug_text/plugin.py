@@ -15,7 +15,7 @@ def backbone() -> list[Backbone | BackboneFamily]:
         prefix="hf-bert",
         resolve="tlplug_text.folder:resolve",
         modality="text",
-        pattern="<folder>",
+        pattern="<folder or owner/name>",
         summary="Any BERT or DistilBERT in Hugging Face layout",
     )
     return [*backbones(), family]
