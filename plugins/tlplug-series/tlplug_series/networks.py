@@ -1,0 +1,72 @@
+"""The records of this plugin's networks; their code is imported at first use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tlplug import Backbone, Option, Source, Weights
+
+_OWN = Path(__file__).with_name("weights")
+_LICENCE = "Apache-2.0"
+_CHANNELS = Option(
+    name="channels", type=int, default=1, minimum=1, maximum=4096, help="of a series; as the data have them"
+)
+
+
+def backbones() -> list[Backbone]:
+    """Return the networks, the default first."""
+    return [
+        Backbone(
+            name="fracast",
+            modality="series",
+            build="tlplug_series.fracast:build",
+            input_shape=(2048, 1),
+            preprocess_options={"fit": "pad"},
+            weights={
+                "forecasting": Weights(
+                    sources=(
+                        Source(kind="wheel", location="fracast==0.1.0", member="fracast/weights/model.safetensors"),
+                    ),
+                    sha256="0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c",
+                    size=344_412,
+                    licence=_LICENCE,
+                )
+            },
+            options=(
+                _CHANNELS,
+                Option(
+                    name="length",
+                    type=int,
+                    default=2048,
+                    minimum=32,
+                    maximum=2048,
+                    help="steps that it sees, the last ones of a series; fewer are faster",
+                ),
+            ),
+            summary="The encoder of the forecaster Fracast, which has seen many series; the default",
+            licence=_LICENCE,
+            reference="the package fracast 0.1.0",
+            parameters=25_536,
+        ),
+        Backbone(
+            name="minirocket",
+            modality="series",
+            build="tlplug_series.minirocket:build",
+            input_shape=(512, 1),
+            weights={
+                "generated": _shipped(
+                    "minirocket", "83ec074b3d944e51cf0fc4718bbad52eb37009657677a182f5188993b9428b99", 40320
+                )
+            },
+            options=(_CHANNELS,),
+            summary="MiniRocket: fixed kernels, and biases fitted to generated series",
+            licence=_LICENCE,
+            reference="Dempster, Schmidt, Webb 2021, arXiv:2012.08791",
+            parameters=10_042,
+        ),
+    ]
+
+
+def _shipped(name: str, sha256: str, size: int) -> Weights:
+    source = Source(kind="file", location=str(_OWN / f"{name}.safetensors"))
+    return Weights(sources=(source,), sha256=sha256, size=size, licence=_LICENCE)
