@@ -124,7 +124,7 @@ class CausalFilter(keras.layers.Layer):
 
     def call(self, states: Any, dilation: int = 1) -> Any:
         length = states.shape[1]
-        padded = ops.pad(states, [[0, 0], [min(2 * dilation, 2 * length), 0], [0, 0]])
+        padded = ops.pad(states, [[0, 0], [2 * dilation, 0], [0, 0]])
         taps = [padded[:, tap * dilation : tap * dilation + length] * self.kernel[tap] for tap in range(3)]
         return taps[0] + taps[1] + taps[2] + self.bias
 

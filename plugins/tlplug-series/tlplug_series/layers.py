@@ -110,7 +110,10 @@ class Standardise(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tlplug_series")
 class Summary(keras.layers.Layer):
-    """Mean, deviation and highest of the states over all steps: ``[batch, length, units]`` to ``[batch, 3 * units]``."""
+    """Mean, deviation and highest of the states over all steps.
+
+    Takes float32 ``[batch, length, units]``, returns ``[batch, 3 * units]``.
+    """
 
     def call(self, states: Any) -> Any:
         mean = ops.mean(states, axis=1)

@@ -6,8 +6,12 @@ from pathlib import Path
 
 from tlplug import Backbone, Option, Source, Weights
 
-_OWN = Path(__file__).with_name("weights")
 _LICENCE = "Apache-2.0"
+_SHIPPED = {
+    "minirocket": "83ec074b3d944e51cf0fc4718bbad52eb37009657677a182f5188993b9428b99",
+}
+"""sha256 of the weights that come with this distribution; `minirocket_fit` and `pretraining` make them."""
+
 _CHANNELS = Option(
     name="channels", type=int, default=1, minimum=1, maximum=4096, help="of a series; as the data have them"
 )
@@ -53,11 +57,7 @@ def backbones() -> list[Backbone]:
             modality="series",
             build="tlplug_series.minirocket:build",
             input_shape=(512, 1),
-            weights={
-                "generated": _shipped(
-                    "minirocket", "83ec074b3d944e51cf0fc4718bbad52eb37009657677a182f5188993b9428b99", 40320
-                )
-            },
+            weights={"generated": _shipped("minirocket")},
             options=(_CHANNELS,),
             summary="MiniRocket: fixed kernels, and biases fitted to generated series",
             licence=_LICENCE,
@@ -67,6 +67,11 @@ def backbones() -> list[Backbone]:
     ]
 
 
-def _shipped(name: str, sha256: str, size: int) -> Weights:
-    source = Source(kind="file", location=str(_OWN / f"{name}.safetensors"))
-    return Weights(sources=(source,), sha256=sha256, size=size, licence=_LICENCE)
+def shipped(name: str) -> Path:
+    """Return a file of weights that comes with this distribution."""
+    return Path(__file__).with_name("weights") / f"{name}.safetensors"
+
+
+def _shipped(name: str) -> Weights:
+    source = Source(kind="file", location=str(shipped(name)))
+    return Weights(sources=(source,), sha256=_SHIPPED[name], licence=_LICENCE)
