@@ -1,6 +1,6 @@
 """Two small encoders, ``conv1d`` and ``gru``: functional models and weights.
 
-Their weights come from `pretraining`: on generated series they learned to tell the features of MiniRocket.
+Their weights come from `pretraining`: on generated series they learned to tell two views of a series from all others.
 """
 
 from __future__ import annotations

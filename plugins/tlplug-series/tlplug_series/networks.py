@@ -8,6 +8,8 @@ from tlplug import Backbone, Option, Source, Weights
 
 _LICENCE = "Apache-2.0"
 _SHIPPED = {
+    "conv1d": "4c389f0fbd9717ddbea5263b526a49e04e75265cb34164d6572d8d991f3f2dbe",
+    "gru": "5f4faaf17a645087a7c4d4df5b284b4b6caed1bb60028daed13efaa52b66c74c",
     "minirocket": "83ec074b3d944e51cf0fc4718bbad52eb37009657677a182f5188993b9428b99",
 }
 """sha256 of the weights that come with this distribution; `minirocket_fit` and `pretraining` make them."""
@@ -63,6 +65,28 @@ def backbones() -> list[Backbone]:
             licence=_LICENCE,
             reference="Dempster, Schmidt, Webb 2021, arXiv:2012.08791",
             parameters=10_042,
+        ),
+        Backbone(
+            name="conv1d",
+            modality="series",
+            build="tlplug_series.encoders:build_conv1d",
+            input_shape=(256, 1),
+            weights={"generated": _shipped("conv1d")},
+            options=(_CHANNELS,),
+            summary="A small residual convolutional network that learned from generated series by comparing",
+            licence=_LICENCE,
+            parameters=127_328,
+        ),
+        Backbone(
+            name="gru",
+            modality="series",
+            build="tlplug_series.encoders:build_gru",
+            input_shape=(256, 1),
+            weights={"generated": _shipped("gru")},
+            options=(_CHANNELS,),
+            summary="A small recurrent network that learned from generated series by comparing",
+            licence=_LICENCE,
+            parameters=64_928,
         ),
     ]
 
