@@ -14,10 +14,6 @@ _SHIPPED = {
 }
 """sha256 of the weights that come with this distribution; `minirocket_fit` and `pretraining` make them."""
 
-_CHANNELS = Option(
-    name="channels", type=int, default=1, minimum=1, maximum=4096, help="of a series; as the data have them"
-)
-
 
 def backbones() -> list[Backbone]:
     """Return the networks, the default first."""
@@ -39,7 +35,7 @@ def backbones() -> list[Backbone]:
                 )
             },
             options=(
-                _CHANNELS,
+                _channels(64),  # of 2048 steps each: four such examples take 1.8 GB
                 Option(
                     name="length",
                     type=int,
@@ -60,7 +56,7 @@ def backbones() -> list[Backbone]:
             build="tlplug_series.minirocket:build",
             input_shape=(512, 1),
             weights={"generated": _shipped("minirocket")},
-            options=(_CHANNELS,),
+            options=(_channels(1024),),
             summary="MiniRocket: fixed kernels, and biases fitted to generated series",
             licence=_LICENCE,
             reference="Dempster, Schmidt, Webb 2021, arXiv:2012.08791",
@@ -72,7 +68,7 @@ def backbones() -> list[Backbone]:
             build="tlplug_series.encoders:build_conv1d",
             input_shape=(256, 1),
             weights={"generated": _shipped("conv1d")},
-            options=(_CHANNELS,),
+            options=(_channels(1024),),
             summary="A small residual convolutional network that learned from generated series by comparing",
             licence=_LICENCE,
             parameters=127_328,
@@ -83,12 +79,18 @@ def backbones() -> list[Backbone]:
             build="tlplug_series.encoders:build_gru",
             input_shape=(256, 1),
             weights={"generated": _shipped("gru")},
-            options=(_CHANNELS,),
+            options=(_channels(1024),),
             summary="A small recurrent network that learned from generated series by comparing",
             licence=_LICENCE,
             parameters=64_928,
         ),
     ]
+
+
+def _channels(most: int) -> Option:
+    return Option(
+        name="channels", type=int, default=1, minimum=1, maximum=most, help="of a series; as the data have them"
+    )
 
 
 def shipped(name: str) -> Path:
