@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-Shape = tuple[int | None, ...]
+Shape = tuple[Any, ...]
+"""Whole numbers, and None for what is not known."""
 
 SMALLEST_SPAN = 1e-30
 """Below this a series counts as constant; runtimes may take smaller numbers for 0."""
