@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from tlplug import Option, Preprocess, Reader, hookimpl
+from tlplug import Backbone, Option, Preprocess, Reader, hookimpl
 from tlplug_series.formats import SUFFIXES
+from tlplug_series.networks import backbones
 from tlplug_series.series import FIT, MISSING
 
 TLPLUG_API = 1
+
+
+@hookimpl
+def backbone() -> list[Backbone]:
+    return backbones()
 
 
 @hookimpl
