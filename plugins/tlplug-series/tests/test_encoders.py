@@ -133,6 +133,7 @@ def test_the_loss_is_that_of_its_formula():
     np.testing.assert_allclose(float(contrast(embeddings)), np.mean(losses), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_pretraining_gives_the_same_weights_again(tmp_path):
     """In a process of its own: what makes TensorFlow deterministic holds for all that comes after."""
     source = (
