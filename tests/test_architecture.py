@@ -125,7 +125,7 @@ def test_a_head_that_was_trained_by_keras_predicts_without_it(imported, cli, dot
 
 
 WORDS = re.compile(
-    r"image|photo|picture|pixel|jpe?g|png|audio|sound|speech|wav|vision|imagenet"
+    r"image|photo|picture|pixel|jpe?g|png|audio|sound|speech|wav|(?<!re)vision|imagenet"
     r"|mobilenet|efficientnet|resnet|inception|densenet|\bxception|yamnet|minilm|\bbert\b|fracast"
 )
 """What a modality or a network of a plugin is called. ``text`` and ``series`` are words of programming as well."""
