@@ -63,13 +63,15 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
     """
     keras = import_keras()
     name, record = selection.entry.name, selection.entry.record
-    weights: Path | None = None
+    weights, random = None, {}
     if selection.weights not in (None, RANDOM):
-        weights = WeightsStore().get(selection.entry, str(selection.weights)).path
+        weights = _stored(selection)
+    elif record.network_in_weights:
+        weights, random = _stored(selection), {"random": True}
     build = load_reference(record.build)
     keras.utils.set_random_seed(selection.seed)
     try:
-        model = build(weights, **accepted_options(build, selection.options))
+        model = build(weights, **accepted_options(build, selection.options), **random)
     except (KeyboardInterrupt, TlplugError):
         raise
     except Exception as error:
@@ -94,12 +96,18 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
     )
 
 
+def _stored(selection: Selection) -> Path:
+    """Where the chosen weight set is; the default one where weights are random."""
+    chosen = default_set(selection.entry) if selection.weights == RANDOM else selection.weights
+    return WeightsStore().get(selection.entry, str(chosen)).path
+
+
 def _files(selection: Selection) -> dict[str, Path]:
     """What the preprocess needs of the weights: with random ones that of the default set."""
     record, files = selection.entry.record, {}
     if record.files:
         chosen = default_set(selection.entry) if selection.weights == RANDOM else selection.weights
-        folder = WeightsStore().get(selection.entry, str(chosen)).path
+        folder = _stored(selection)
         for name, relative in record.files.items():
             files[name] = folder / relative
             if not files[name].is_file():

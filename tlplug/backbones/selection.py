@@ -50,8 +50,8 @@ class Selection:
             return None
         if self.weights != RANDOM:
             digest = self._digest(self.weights)
-        elif self.entry.record.files:
-            digest = f"seed {self.seed}, files of {self._digest(str(default_set(self.entry)))}"
+        elif self.entry.record.files or self.entry.record.network_in_weights:
+            digest = f"seed {self.seed}, of {self._digest(str(default_set(self.entry)))}"
         else:
             digest = f"seed {self.seed}"
         return {

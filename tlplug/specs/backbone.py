@@ -26,6 +26,8 @@ class Backbone:
         preprocess: name of the preprocess; the modality's when left out.
         preprocess_options: values for its options that this backbone needs.
         weights: weight sets by name, the first is the default; none means that the model is used as built.
+        network_in_weights: whether a weight set holds the network itself, as a saved program does. Then `build` gets
+            its path with random weights, too, and beside it ``random=True`` when they are wanted.
         files: what the preprocess needs of the weights, such as a vocabulary: names, and paths inside the folder that
             the weight set is. They are there with random weights, too.
         options: what `build` takes beside the weights.
@@ -42,6 +44,7 @@ class Backbone:
     preprocess: str | None = None
     preprocess_options: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
+    network_in_weights: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
     summary: str = ""
@@ -61,8 +64,9 @@ class Backbone:
             raise ValueError(f"Backbone {self.name!r}: 'random' means weights as initialised, choose another name.")
         if not all(isinstance(value, Weights) for value in self.weights.values()):
             raise TypeError(f"Backbone {self.name!r}: weights map names to Weights. Received: {self.weights!r}.")
-        if self.files and not self.weights:
-            raise ValueError(f"Backbone {self.name!r}: files are a part of its weights, and it has none.")
+        if (self.files or self.network_in_weights) and not self.weights:
+            what = "files are a part" if self.files else "the network is a part"
+            raise ValueError(f"Backbone {self.name!r}: {what} of its weights, and it has none.")
         freeze(
             self,
             input_shape=None if self.input_shape is None else tuple(self.input_shape),
