@@ -13,11 +13,11 @@ FAMILY = """
 from tlplug import Backbone, BackboneFamily, hookimpl
 
 def resolve(rest, modality):
-    return Backbone(name="hub:" + rest, modality=modality, build="never.imported:build")
+    return Backbone(name="shelf:" + rest, modality=modality, build="never.imported:build")
 
 @hookimpl
 def backbone():
-    return [BackboneFamily(prefix="hub", resolve=resolve, pattern="<handle>")]
+    return [BackboneFamily(prefix="shelf", resolve=resolve, pattern="<handle>")]
 """
 
 
@@ -114,12 +114,12 @@ def test_a_qualified_name_must_fit_in_both_parts(name):
 
 
 @pytest.mark.parametrize("rest", ["name", "https://example.org/a/b/1", "a:b", "/srv/models/x.keras", "a b"])
-@pytest.mark.parametrize("prefix", ["hub", "my-hub/hub"])
+@pytest.mark.parametrize("prefix", ["shelf", "my-shelf/shelf"])
 def test_a_family_makes_a_backbone_of_whatever_follows_the_colon(site, prefix, rest):
-    site.install("my-hub", FAMILY)
+    site.install("my-shelf", FAMILY)
     entry = Registry(PluginHost()).get("backbone", f"{prefix}:{rest}", modality="audio")
-    assert (entry.name, entry.record.modality) == (f"hub:{rest}", "audio")
-    assert entry.plugin.distribution == "my-hub"
+    assert (entry.name, entry.record.modality) == (f"shelf:{rest}", "audio")
+    assert entry.plugin.distribution == "my-shelf"
 
 
 def test_the_modality_of_a_family_goes_before_that_of_the_data():
@@ -138,9 +138,9 @@ def test_a_family_that_two_distributions_claim_is_chosen_by_what_the_error_says(
     site.install("second", FAMILY)
     registry = Registry(PluginHost())
     with pytest.raises(AmbiguousNameError, match=r"claimed by first 1\.0 and second 1\.0") as error:
-        registry.get("backbone", "hub:x", modality="image")
-    assert "'second/hub:x'" in str(error.value)
-    assert registry.get("backbone", "second/hub:x", modality="image").plugin.distribution == "second"
+        registry.get("backbone", "shelf:x", modality="image")
+    assert "'second/shelf:x'" in str(error.value)
+    assert registry.get("backbone", "second/shelf:x", modality="image").plugin.distribution == "second"
 
 
 def test_a_family_that_returns_no_backbone_is_named():
