@@ -31,8 +31,9 @@ def _clean(monkeypatch):
         if name.startswith("TLPLUG_") and name != "TLPLUG_TEST_CACHE":
             monkeypatch.delenv(name)
     # What a command of the test sets in this process, such as --offline, is taken back as well.
-    monkeypatch.setenv("TLPLUG_OFFLINE", "")
-    monkeypatch.delenv("TLPLUG_OFFLINE")
+    for name in ("TLPLUG_OFFLINE", "TLPLUG_TRUST"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     registry.cache_clear()
     yield
     registry.cache_clear()

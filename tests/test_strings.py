@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlplug import Backbone, Option, Preprocess, hookimpl
+from tlplug import Backbone, Preprocess, hookimpl
 
 WORDS = ["sun", "rain", "wind", "snow", "bread", "milk", "salt", "rice"]
 
@@ -28,7 +28,7 @@ def make(options, files):
     return lambda source: {"phrase": np.array(source.read_text() if isinstance(source, Path) else source, object)}
 
 
-def build(weights, *, trust=False):
+def build(weights):
     import keras
 
     phrase = keras.Input((), dtype="string", name="phrase")
@@ -43,8 +43,7 @@ def preprocess():
 
 @hookimpl
 def backbone():
-    options = (Option(name="trust", type=bool, default=False),)
-    return [Backbone(name="counts", modality="phrase", build=build, options=options)]
+    return [Backbone(name="counts", modality="phrase", build=build)]
 '''
 
 
@@ -74,9 +73,8 @@ def test_texts_go_through_as_they_are(phrases):
 
 def test_from_a_table_to_answers_in_another_process(phrases, cli, tmp_path, python):
     run = tmp_path / "run"
-    trained = cli("train", phrases, "--trust", "--out", run, "--json")
+    trained = cli("train", phrases, "--out", run, "--json")
     assert trained.json["metrics"]["test"]["accuracy"] > 0.9
-    assert json.loads((run / "run.json").read_text())["backbone"]["options"] == {"trust": True}
     source = """
         import json, sys
         sys.path.insert(0, sys.argv[1])
@@ -85,8 +83,3 @@ def test_from_a_table_to_answers_in_another_process(phrases, cli, tmp_path, pyth
     """
     output, errors = python(source, phrases.parent / "site", run).communicate()
     assert json.loads(output or errors) == ["weather", "food"]
-
-
-def test_trust_is_an_option_like_any_other(vectors, cli, tmp_path):
-    result = cli("embed", tmp_path, "--backbone", "tanh", "--modality", "vector", "--trust", "--out", "x.csv")
-    assert result.code == 2

@@ -44,7 +44,7 @@ _HOMES = {
     ),
     "tlplug.hookspecs": ("hookimpl",),
     "tlplug.registration": ("register_backbone", "register_head", "register_preprocess"),
-    "tlplug.weights": ("download", "fetch_wheel"),
+    "tlplug.weights": ("download", "fetch_wheel", "trusted"),
     "tlplug.backbones": ("import_keras",),
     "tlplug.data": ("Dataset", "load_data"),
     "tlplug.model": ("Model", "load", "train"),

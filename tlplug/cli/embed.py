@@ -24,7 +24,6 @@ def embed(
     weights: str | None,
     modality: str | None,
     runtime: str | None,
-    trust: bool | None,
     settings: tuple[str, ...],
     input_column: str | None,
     label_column: str | None,
@@ -43,7 +42,7 @@ def embed(
     from tlplug.registry import registry
 
     options = split_options(
-        parse_settings(settings, reader__input=input_column, reader__label=label_column, backbone__trust=trust)
+        parse_settings(settings, reader__input=input_column, reader__label=label_column)
     )
     if modality is None:
         named = registry().get("backbone", backbone).record.modality if backbone and ":" not in backbone else None

@@ -16,19 +16,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def common(function: Function) -> Function:
-    """Add ``--json``, ``--plugin``, ``--offline`` and ``--debug``; the command gets ``as_json``."""
+    """Add ``--json``, ``--plugin``, ``--offline``, ``--trust`` and ``--debug``; the command gets ``as_json``."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, everything else elsewhere.")
     @click.option("--plugin", "plugin_files", multiple=True, metavar="FILE", help="Load a plugin file first.")
     @click.option("--offline", is_flag=True, help="Never touch the network.")
+    @click.option("--trust", is_flag=True, help="Let weights that are programs do whatever they want.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @functools.wraps(function)
-    def wrapped(*args: Any, plugin_files: Sequence[str], offline: bool, debug: bool, **kwargs: Any) -> Any:
+    def wrapped(*args: Any, plugin_files: Sequence[str], offline: bool, trust: bool, debug: bool, **kwargs: Any) -> Any:
         del debug  # read by main, which handles the errors
-        if offline:
-            from tlplug.weights import OFFLINE
+        if offline or trust:
+            from tlplug.weights import OFFLINE, TRUST
 
-            os.environ[OFFLINE] = "1"
+            os.environ.update({name: "1" for name, said in ((OFFLINE, offline), (TRUST, trust)) if said})
         for file in plugin_files:
             from tlplug.registry import registry
 
@@ -39,19 +40,13 @@ def common(function: Function) -> Function:
 
 
 def backbone_options(function: Function) -> Function:
-    """Add ``--backbone``, ``--weights``, ``--modality``, ``--runtime``, ``--trust``, ``--set`` and ``--seed``."""
+    """Add ``--backbone``, ``--weights``, ``--modality``, ``--runtime``, ``--set`` and ``--seed``."""
     for option in reversed(
         (
             click.option("--backbone", metavar="NAME", help="The backbone; the modality's default when left out."),
             click.option("--weights", metavar="NAME", help="A weight set of the backbone, or 'random'."),
             click.option("--modality", metavar="NAME", help="What the data is; found from the files when left out."),
             click.option("--runtime", metavar="NAME", help="How the backbone is run; the best one when left out."),
-            click.option(
-                "--trust",
-                is_flag=True,
-                default=None,
-                help="Use a downloaded network even if it can read and write files: --set backbone.trust=true.",
-            ),
             click.option("--set", "settings", multiple=True, metavar="PART.NAME=VALUE", help="Set an option."),
             click.option(
                 "--seed",

@@ -49,7 +49,6 @@ def train(
     label_column: str | None,
     epochs: int | None,
     learning_rate: float | None,
-    trust: bool | None,
     seed: int,
     as_json: bool,
     **arguments: Any,
@@ -70,7 +69,6 @@ def train(
         head__learning_rate=learning_rate,
         reader__input=input_column,
         reader__label=label_column,
-        backbone__trust=trust,
     )
     model = train_run(
         data,
