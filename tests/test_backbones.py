@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,6 @@ from tlplug.backbones import (
     ArraySpec,
     build_backbone,
     import_keras,
-    load_keras,
     select_backbone,
     split_options,
     with_random_weights,
@@ -83,15 +80,23 @@ def test_a_backbone_of_another_modality_is_refused(vectors):
 
 
 def test_with_several_preprocesses_a_backbone_must_name_its_own(vectors):
-    tlplug.register_preprocess("words", modality="vector")(lambda options, files: None)
+    for name in ("words", "letters"):
+        tlplug.register_preprocess(name, modality="vector")(lambda options, files: None)
     with pytest.raises(PluginError) as error:
-        select_backbone("tanh", modality="vector")
+        registered(lambda weights=None: network())
     assert str(error.value) == (
-        "The backbone 'tanh' must name its preprocess for vector. Valid: vectors.py/numbers, test_backbones.py/words."
+        "The backbone 'own' must name its preprocess for vector. "
+        "Valid: test_backbones.py/letters, vectors.py/numbers, test_backbones.py/words."
     )
     assert registered(lambda weights=None: network(), preprocess="words").preprocess.name == "words"
     with pytest.raises(UnknownNameError, match=r"^Unknown preprocess 'word'\. Did you mean 'words'"):
         registered(lambda weights=None: network(), preprocess="word")
+
+
+def test_with_several_preprocesses_the_own_plugins_only_one_serves(vectors):
+    tlplug.register_preprocess("words", modality="vector")(lambda options, files: None)
+    assert select_backbone("tanh", modality="vector").preprocess.name == "numbers"
+    assert registered(lambda weights=None: network()).preprocess.name == "words"
 
 
 def test_a_preprocess_of_another_modality_is_refused(vectors):
@@ -402,6 +407,27 @@ def test_a_damaged_file_is_one_line(saved, damage):
     assert "\n" not in str(error.value)
 
 
+def test_a_network_out_of_its_weights_comes_with_random_ones_too(vectors, tmp_path):
+    asked = []
+
+    def build(weights, random=False):
+        asked.append((weights.read_text(), random))
+        return network(int(weights.read_text()) + random)
+
+    path = tmp_path / "size.txt"
+    path.write_text("5")
+    weights = {"own": Weights(sources=(Source(kind="file", location=str(path)),))}
+    selection = registered(build, weights=weights, network_in_weights=True)
+    twin = with_random_weights(selection, 3)
+    assert [build_backbone(chosen).embedding_size for chosen in (selection, twin)] == [5, 6]
+    assert asked == [("5", False), ("5", True)]
+    before = twin.identity()
+    path.write_text("7")
+    assert twin.identity() != before
+    with pytest.raises(ValueError, match="the network is a part of its weights, and it has none"):
+        registered(build, network_in_weights=True)
+
+
 def test_a_setting_that_is_called_like_a_layer_is_a_part_of_the_digest(vectors):
     @tlplug.register_backbone(
         "named", modality="vector", options=[Option(name="act", type=str, default="relu")], input_shape=(8,)
@@ -416,53 +442,3 @@ def test_a_setting_that_is_called_like_a_layer_is_a_part_of_the_digest(vectors):
         for act in ("relu", "tanh")
     }
     assert digests["relu"] != digests["tanh"]
-
-
-LAYER = """
-import keras
-
-@keras.saving.register_keras_serializable(package="{package}")
-class Twice(keras.layers.Layer):
-    def call(self, x):
-        return 2 * x
-"""
-
-
-@pytest.fixture
-def own_layer(site, tmp_path, python):
-    """A function that makes a package with a layer of its own, and saves a model with it in another process."""
-
-    def make(package):
-        (site.folder / package).mkdir()
-        (site.folder / package / "__init__.py").write_text("")
-        (site.folder / package / "layers.py").write_text(LAYER.format(package=package))
-        path = tmp_path / f"{package}.keras"
-        source = f"""
-            import sys; sys.path.insert(0, {str(site.folder)!r})
-            import keras
-            from {package}.layers import Twice
-            model = keras.Sequential([keras.Input((3,)), Twice()])
-            model.save({str(path)!r})
-        """
-        process = python(source)
-        assert process.wait() == 0, process.stderr.read()
-        return path
-
-    return make
-
-
-def test_layers_of_an_active_plugin_are_imported_for_a_file_that_names_them(own_layer, site, cache, monkeypatch):
-    path = own_layer("doubling")
-    site.install("doubling-plugin", "")
-    hook = "from tlplug import hookimpl\n\n@hookimpl\ndef backbone():\n    return []\n"
-    (site.folder / "doubling" / "plugin.py").write_text(hook)
-    (site.folder / "doubling_plugin-1.0.dist-info" / "entry_points.txt").write_text("[tlplug]\nd = doubling.plugin\n")
-    monkeypatch.setenv("TLPLUG_PLUGINS", "d")
-    assert load_keras(path)(np.ones((1, 3), "float32")).numpy().tolist() == [[2.0, 2.0, 2.0]]
-
-
-def test_no_other_module_is_imported_for_a_file(own_layer, cache):
-    path = own_layer("stranger")
-    with pytest.raises(Exception, match="Twice"):
-        load_keras(path)
-    assert "stranger.layers" not in sys.modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import importlib.util
@@ -9,16 +10,19 @@ import socket
 import ssl
 import sys
 import time
+import urllib.error
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tlplug.errors import DownloadError
 from tlplug.specs import Source, Weights
 from tlplug.storage import clear_partial
 from tlplug.weights.sources import (
     NotReachedError,
     SourceError,
+    fetch,
     from_file,
     from_hf,
     from_keras,
@@ -339,6 +343,46 @@ def test_a_local_file_is_copied_or_said_to_be_missing(tmp_path, target):
     assert fetched(from_file, source, target) == BODY
     folder = Source(kind="file", location=str(tmp_path))
     assert str(reason(from_file, folder, target)) == "it cannot be opened: Is a directory"
+
+
+def test_a_plugin_may_bring_a_kind_of_its_own(target, monkeypatch):
+    asked = []
+
+    def get(location, place, *, offline):
+        asked.append((location, offline))
+        place.write_bytes(BODY)
+
+    source = Source(kind="shelf", location="third/left", fetch=get)
+    assert (str(source), needs_network(source)) == ("shelf:third/left", False)
+    assert fetched(fetch, source, target) == BODY
+    monkeypatch.setenv("TLPLUG_OFFLINE", "1")
+    assert fetched(fetch, source, target) == BODY
+    assert asked == [("third/left", False), ("third/left", True)]
+
+
+@pytest.mark.parametrize(
+    ("raised", "said", "kind"),
+    [
+        (DownloadError("the shelf is empty"), "the shelf is empty", SourceError),
+        (ValueError("no such book"), "no such book", SourceError),
+        (ConnectionError("gone"), "ConnectionError: gone", NotReachedError),
+        (urllib.error.URLError("no route"), "no connection: no route", NotReachedError),
+    ],
+)
+def test_what_a_plugins_own_kind_says_is_the_reason(target, raised, said, kind):
+    def get(location, place, *, offline):
+        raise raised
+
+    error = reason(fetch, Source(kind="shelf", location="x", fetch=get), target)
+    assert (str(error), type(error)) == (said, kind)
+
+
+def test_a_full_disk_is_no_reason(target):
+    def get(location, place, *, offline):
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        fetch(Source(kind="shelf", location="x", fetch=get), weights(Source(kind="file", location="x")), target)
 
 
 @pytest.mark.parametrize("kind", ["wheel", "url", "file"])

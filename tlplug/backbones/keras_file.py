@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlplug.backbones.quiet import import_keras
-from tlplug.errors import UsageError
+from tlplug.backbones.quiet import import_keras, quiet
+from tlplug.errors import PluginError, UsageError, first_line
 from tlplug.registry import registry
 from tlplug.specs import Backbone, Source, Weights
 
@@ -48,18 +49,39 @@ def build(path: Path, weights: Path | None) -> keras.Model:
 def load_keras(path: Path) -> keras.Model:
     """Load a ``.keras`` file in Keras' safe mode.
 
-    Layers of plugins are known by the modules that the file names. Those of active plugins are imported before, and
-    no others: a file cannot make this process import what it likes.
+    Keras knows a layer of somebody's own once the module of its class is imported. The file says which module that is;
+    only modules inside the packages of active plugins are imported.
 
     Raises:
-        ValueError, OSError: it is none, or needs a layer that no active plugin brings.
+        PluginError: a layer's class is of none of these, or its module cannot be imported.
+        OSError, ValueError: the file is damaged; whatever else Keras raises then.
     """
     keras = import_keras()
-    packages = {plugin.module.__name__.partition(".")[0] for plugin in registry().host.plugins if plugin.module}
+    packages = {_package(plugin.module.__name__) for plugin in registry().host.plugins if plugin.module}
     for module in sorted(set(_modules(_config(path)))):
-        if module.partition(".")[0] in packages:
+        if module in sys.modules or _package(module) in _KERAS:
+            continue
+        if _package(module) not in packages:
+            raise PluginError(
+                f"The network {path.name!r} has layers of the module {module!r}, which no active plugin brings. "
+                "Install or activate it (tlplug plugins list shows what there is)."
+            )
+        try:
             importlib.import_module(module)
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:
+            raise PluginError(
+                f"The layers of the module {module!r} cannot be imported: {first_line(error)}."
+            ) from error
+    with quiet():
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+_KERAS = {"keras", "keras_hub", "builtins"}
+"""Packages whose classes Keras finds by itself."""
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _config(path: Path) -> Any:

@@ -41,9 +41,7 @@ def embed(
     from tlplug.embedding import embed_to_file
     from tlplug.registry import registry
 
-    options = split_options(
-        parse_settings(settings, reader__input=input_column, reader__label=label_column)
-    )
+    options = split_options(parse_settings(settings, reader__input=input_column, reader__label=label_column))
     if modality is None:
         named = registry().get("backbone", backbone).record.modality if backbone and ":" not in backbone else None
         modality = named or prevailing_modality(Path(data), options["reader"])

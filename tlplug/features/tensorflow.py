@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.backbones import load_keras, pack_inputs, quiet
+from tlplug.errors import PluginError
 from tlplug.features.compiled import KERAS_FILE
 
 
@@ -19,8 +20,18 @@ def compile_model(model: Any, folder: Path) -> None:
 
 
 def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
-    """Load ``model.keras`` in safe mode; the result takes a dict of arrays ``[batch, ...]``."""
-    model = load_keras(folder / KERAS_FILE)
+    """Load ``model.keras`` in safe mode; the result takes a dict of arrays ``[batch, ...]``.
+
+    Raises:
+        PluginError: a layer refuses, or its class is not there.
+    """
+    try:
+        model = load_keras(folder / KERAS_FILE)
+    except (OSError, MemoryError, PluginError):
+        raise
+    except Exception as error:
+        # Keras says in several lines which layer could not be loaded, and why.
+        raise PluginError(f"The network cannot be loaded: {' '.join(str(error).split())[:600]}") from error
     with quiet():
         import tensorflow as tf
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
