@@ -17,7 +17,7 @@ BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.D
 PAGES = {"images.md": "accuracy", "texts.md": "texts", "sounds.md": "sounds", "series.md": "series"}
 """Of each modality: the benchmark that gives its figures."""
 
-BENCHMARKS = ["accuracy", "texts", "sounds", "series", "speed", "head", "memory"]
+BENCHMARKS = ["accuracy", "texts", "sounds", "series", "modalities", "speed", "head", "memory"]
 
 
 @pytest.fixture

@@ -176,7 +176,8 @@ def _preprocess(entry: Entry) -> Entry:
         return found
     entries = [e for e in registry().entries("preprocess") if e.record.modality == entry.record.modality]
     own = [e for e in entries if e.plugin is entry.plugin]
-    entries = own if len(own) == 1 else entries
+    standard = [e for e in entries if e.record.default_backbone]
+    entries = next((found for found in (own, standard) if len(found) == 1), entries)
     if len(entries) != 1:
         valid = ", ".join(e.qualified for e in entries) or "none: install or register one"
         raise PluginError(
