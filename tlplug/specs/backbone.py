@@ -23,8 +23,8 @@ class Backbone:
             gives (an image is uint8 ``[batch, height, width, 3]``, its scaling is inside the model) and returns the
             pooled embedding, float32 ``[batch, size]``. TensorFlow is imported inside. ``**options`` may be left out.
         input_shape: of one example, such as ``(224, 224, 3)``; ``None`` leaves it to the built model.
-        preprocess: name of the preprocess; when left out the plugin's own for the modality, else the only one that brings
-            a default backbone, else the only one.
+        preprocess: name of the preprocess; when left out the plugin's own for the modality, else the only one that
+            brings a default backbone, else the only one.
         preprocess_options: values for its options that this backbone needs.
         weights: weight sets by name, the first is the default; none means that the model is used as built.
         network_in_weights: whether a weight set holds the network itself, as a saved program does. Then `build` gets
