@@ -10,14 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = {"images.md": "accuracy", "texts.md": "texts", "sounds.md": "sounds", "series.md": "series"}
-"""Of each modality: the benchmark that gives its figures."""
+PAGES = {"images.md": "accuracy", "texts.md": "texts", "sounds.md": "sounds", "series.md": "series", "hub.md": "hub"}
+"""Of each page: the benchmark that gives its figures."""
 
-BENCHMARKS = ["accuracy", "texts", "sounds", "series", "modalities", "speed", "head", "memory"]
+BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "modalities", "speed", "head", "memory"]
 
 
 @pytest.fixture
@@ -42,24 +43,45 @@ def shell(tmp_path, cache):
     return run
 
 
-def test_the_page_on_your_own_backbone_runs_from_top_to_bottom(shell, tmp_path):
-    pytest.importorskip("tlplug_vision")
+def run_page(name, shell, folder, start=""):
+    """Write the files of a page and run its lines, in order, from a heading on; return what each line printed."""
     outputs = {}
-    for language, name, body in BLOCK.findall((DOCS / "your-own-backbone.md").read_text(encoding="utf-8")):
-        if name:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(body, encoding="utf-8")
+    for language, file, body in BLOCK.findall((DOCS / name).read_text(encoding="utf-8").partition(start or "# ")[2]):
+        if file:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(body, encoding="utf-8")
         if language == "console":
             for line in body.splitlines():
                 done = shell(line.removeprefix("$ "))
                 assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
                 outputs[line.removeprefix("$ ").split(" --out ")[-1]] = done.stdout
+    return outputs
+
+
+def test_the_page_on_your_own_backbone_runs_from_top_to_bottom(shell, tmp_path):
+    pytest.importorskip("tlplug_vision")
+    outputs = run_page("your-own-backbone.md", shell, tmp_path)
     accuracy = re.compile(r"^accuracy +([\d.]+)%", re.MULTILINE)
     for run in ("runs/edges", "runs/two", "runs/installed"):
         assert float(accuracy.search(outputs[run])[1]) > 80
     assert re.search(r"^edges +tlplug-edges +1\.0 +backbone +1$", outputs["tlplug plugins list"], re.MULTILINE)
     assert "backbone.image_size" in outputs["tlplug backbones edges"]
     assert outputs["tlplug predict runs/edges patterns/checks"].count("checks ") >= 25
+
+
+@pytest.mark.slow
+def test_the_module_of_the_page_on_hub_trains_predicts_and_is_tuned(shell, tmp_path):
+    pytest.importorskip("tlplug_hub")
+    image = pytest.importorskip("PIL.Image")
+    generator = np.random.default_rng(0)
+    for name, axis in (("rows", 0), ("columns", 1)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            stripes = np.repeat(generator.integers(0, 256, (64, 1), np.uint8), 64, axis=1)
+            image.fromarray(stripes if axis == 0 else stripes.T).save(tmp_path / "photos" / name / f"{number}.png")
+    outputs = run_page("hub.md", shell, tmp_path, start="## A module of your own")
+    assert float(re.search(r"^accuracy +([\d.]+)%", outputs["runs/edges"], re.MULTILINE)[1]) > 80
+    assert (tmp_path / "tuned.keras").is_file()
 
 
 def test_the_generated_pages_are_up_to_date():
