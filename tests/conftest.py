@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -22,6 +23,12 @@ from tlplug import progress
 from tlplug.plugins import Plugin
 from tlplug.registry import Entry, registry
 from tlplug.specs import Backbone
+
+
+def pytest_configure():
+    """A shell that starts jobs in the background has them ignore Ctrl-C, and so would every process of a test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

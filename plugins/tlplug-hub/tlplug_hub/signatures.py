@@ -65,6 +65,11 @@ def embedding_of(call: Call, wanted: str | None) -> str | None:
             wanted = "1"  # scores, embeddings and spectrogram, as YAMNet gives them
     if wanted in found and _is_embedding(found[wanted]):
         return wanted or None
+    if list(found) == [""] and wanted is None:
+        raise ValueError(
+            f"The module gives no embedding but {found['']}. Valid: float32 [?, size]; another signature may give one: "
+            "--set backbone.signature=NAME."
+        )
     shown = ", ".join(f"{name or 'the only one'}: {tensor}" for name, tensor in found.items())
     raise ValueError(
         f"Which output is the embedding cannot be told. Received: output {wanted!r}, the module has {shown}. "
