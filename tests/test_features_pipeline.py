@@ -27,10 +27,10 @@ def collect(sources):
     """Embeddings and failures by position, and the positions in the order they came."""
     found, failures, order = {}, {}, []
     for example in run_pipeline(enumerate(sources), decode, embed):
-        if example.embeddings is None:
+        if example.rows is None:
             failures[example.position] = example.failure
         else:
-            found[example.position] = example.embeddings.item()
+            found[example.position] = np.stack(example.rows).item()
             order.append(example.position)
     return found, failures, order
 
@@ -63,7 +63,7 @@ def test_order_is_kept_whatever_decoding_takes():
 
 def test_positions_are_those_given():
     examples = list(run_pipeline([(7, 1.0), (3, 2.0)], decode, embed))
-    assert [(example.position, example.embeddings.item()) for example in examples] == [(7, 4.0), (3, 8.0)]
+    assert [(example.position, np.stack(example.rows).item()) for example in examples] == [(7, 4.0), (3, 8.0)]
 
 
 def test_batches_hold_at_most_so_many_and_are_full_but_for_the_last():
@@ -167,7 +167,7 @@ def test_of_large_sources_fewer_are_decoded_ahead(monkeypatch):
 
     waiting = []
     for consumed, example in enumerate(run_pipeline(sources(), large, lambda arrays: arrays["x"][:, :1]), 1):
-        assert example.embeddings.item() == example.position
+        assert np.stack(example.rows).item() == example.position
         waiting.append(len(drawn) - consumed)
     assert max(waiting) <= 8 + (WORKERS + 2) * BATCH
 
@@ -214,7 +214,7 @@ def sums(arrays):
 def test_sources_of_different_lengths_are_embedded_as_if_alone():
     lengths = [2, 3, 2, 5, 3, 3]
     examples = list(run_pipeline(enumerate(lengths), lambda n: Decoded([{"x": np.ones(n, "float32")}]), sums))
-    assert {example.position: example.embeddings.item() for example in examples} == dict(enumerate(lengths))
+    assert {example.position: np.stack(example.rows).item() for example in examples} == dict(enumerate(lengths))
 
 
 def test_windows_of_one_shape_share_batches_whichever_source_they_are_of():
@@ -233,7 +233,7 @@ def test_windows_of_one_shape_share_batches_whichever_source_they_are_of():
     assert sorted(examples) == list(range(29))
     for position, example in examples.items():
         number = position + 1
-        assert example.embeddings.ravel().tolist() == [number * (2 + i % 2) for i in range(number)]
+        assert np.stack(example.rows).ravel().tolist() == [number * (2 + i % 2) for i in range(number)]
         assert example.remark == ("odd" if number % 2 else "")
     total = sum(range(1, 30))
     assert sum(shape[0] for shape in sizes) == total
@@ -256,14 +256,14 @@ def test_more_windows_than_memory_takes_are_embedded_before_their_batch_is_full(
 
     for done, example in enumerate(run_pipeline(sources(), lonely, lambda arrays: sums(arrays).astype("float32")), 1):
         waiting.append(len(drawn) - done)
-        assert example.embeddings.item() == lengths[example.position]
+        assert np.stack(example.rows).item() == lengths[example.position]
     assert len(waiting) == 60
     assert max(waiting) <= 2 * (1000 // 100)  # as many wait to be decoded, and for their batch
 
 
 def test_a_source_without_windows_is_a_failure():
     (example,) = run_pipeline([(0, None)], lambda _: Decoded([]), embed)
-    assert (example.embeddings, example.failure) == (None, "there is nothing in it")
+    assert (example.rows, example.failure) == (None, "there is nothing in it")
 
 
 def test_a_shape_that_the_network_does_not_take_costs_its_sources_alone():
@@ -278,6 +278,6 @@ def test_a_shape_that_the_network_does_not_take_costs_its_sources_alone():
     lengths = [(3,), (1,), (3, 1), (3, 3), (1, 1)]
     examples = {e.position: e for e in run_pipeline(enumerate(lengths), windows, choosy)}
     assert sorted(examples) == [0, 1, 2, 3, 4]
-    refused = [position for position, example in examples.items() if example.embeddings is None]
+    refused = [position for position, example in examples.items() if example.rows is None]
     assert sorted(refused) == [1, 2, 4]
     assert {examples[p].failure for p in refused} == {"the network does not take it: RuntimeError: too short"}

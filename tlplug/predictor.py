@@ -159,10 +159,10 @@ class Predictor:
     def _by_window(self, sources: Sequence[Any]) -> list[list[Prediction]]:
         answers: list[list[Prediction]] = [[] for _ in sources]
         for example in self._extractor.windows(sources):
-            if example.embeddings is None:
+            if example.rows is None:
                 answers[example.position] = [Prediction("", error=example.failure)]
             else:
-                rows = zip(self.head(example.embeddings), example.spans, strict=True)
+                rows = zip(self.head(np.stack(example.rows)), example.spans, strict=True)
                 answers[example.position] = [self._answer(row, example.remark, span) for row, span in rows]
         return answers
 

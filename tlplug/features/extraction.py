@@ -105,10 +105,10 @@ class Extractor:
         with progress.task("Extracting features", len(sources), "examples") as advance:
             for example in run_pipeline(enumerate(sources), decode, embed):
                 advance(1)
-                if example.embeddings is None:
+                if example.rows is None:
                     yield example
                 else:
-                    yield replace(example, embeddings=np.stack([self._pool(row[None]) for row in example.embeddings]))
+                    yield replace(example, rows=[self._pool(row[None]) for row in example.rows])
 
     def _block(
         self, sources: Sequence[Any], digests: Sequence[bytes] | None, span: range, advance: progress.Advance
@@ -130,10 +130,10 @@ class Extractor:
         decode, embed = self._open()
         failures: dict[int, str] = {}
         for example in run_pipeline(((position, sources[position]) for position in missing), decode, embed):
-            if example.embeddings is None:
+            if example.rows is None:
                 failures[example.position] = example.failure
             else:
-                rows[example.position - span.start] = self._pool(example.embeddings)
+                rows[example.position - span.start] = self._pool(np.stack(example.rows))
             if example.remark:
                 remarks[example.position] = example.remark
             advance(1)

@@ -42,10 +42,10 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Embedded:
-    """The embeddings of one source's windows ``[windows, size]``, or the reason why there are none."""
+    """What the network made of each window of one source, or the reason why there is nothing."""
 
     position: int
-    embeddings: NDArray[np.float32] | None
+    rows: Sequence[NDArray[np.float32]] | None
     remark: str = ""
     failure: str = ""
     spans: Sequence[Span | None] = ()
@@ -74,7 +74,7 @@ def run_pipeline(sources: Iterable[tuple[int, Any]], decode: Decode, embed: Embe
     Args:
         sources: pairs of a position and a source.
         decode: source to the arrays of its windows; what it raises is that source's failure, but for `PluginError`.
-        embed: arrays ``[n, ...]`` of one shape to float32 ``[n, size]``.
+        embed: arrays ``[n, ...]`` of one shape to ``[n, ...]``.
     """
     groups: dict[Any, _Group] = {}
     running: deque[tuple[_Group, Future[NDArray[np.float32]]]] = deque()
@@ -129,7 +129,7 @@ def _done(group: _Group, future: Future[NDArray[np.float32]]) -> Iterator[Embedd
         source.rows[number] = row
         source.missing -= 1
         if not source.missing and not source.failed:
-            rows = np.stack([row for row in source.rows if row is not None])
+            rows = [row for row in source.rows if row is not None]
             yield Embedded(source.position, rows, source.remark, spans=source.spans)
 
 

@@ -1,24 +1,16 @@
-"""The store of embeddings: immutable Arrow shards, one folder per fingerprint.
-
-A shard's name is the hash of its bytes. It is written under a temporary name, synced and renamed; whatever does not
-match its name is ignored, and what it held is computed anew. So any number of processes can share a store.
-"""
+"""The store of embeddings: one folder of shards per fingerprint."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.storage import cache_dir, file_digest, replace_file, warn_cache, write_json
-
-SUFFIX = ".arrow"
+from tlplug.features.shards import ShardFolder
+from tlplug.storage import cache_dir
 
 
 def features_dir() -> Path:
@@ -42,13 +34,10 @@ class FeatureStore:
         self.size = size
         self.folder = (folder or features_dir()) / fingerprint
         self._about = about or {}
-        self._writable = True
-        self._shards: list[Path] = []
+        self._shards = ShardFolder(self.folder, self._about, ("digest", "embedding", "remark"))
         self._index: dict[bytes, tuple[int, int]] = {}
-        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
-            self._add_shard(path)
-        if self._shards:
-            _touch(self.folder)
+        for number in range(len(self._shards.tables)):
+            self._index_shard(number)
 
     def reopened(self) -> FeatureStore:
         """The same store as it is on disk by now."""
@@ -70,7 +59,7 @@ class FeatureStore:
             wanted.setdefault(shard, []).append((position, row))
         for shard, pairs in wanted.items():
             positions, places = zip(*pairs, strict=True)
-            table = _table(self._shards[shard])
+            table = self._shards.tables[shard]
             rows[list(positions)] = _embeddings(table, self.size)[list(places)]
             said = table.column("remark")
             if said.null_count < len(said):
@@ -89,76 +78,32 @@ class FeatureStore:
             remarks: about some of them, by row.
         """
         fresh = {digest: row for row, digest in enumerate(digests) if digest not in self._index}
-        if not fresh or not self._writable:
+        if not fresh:
             return
         said = [(remarks or {}).get(row) for row in fresh.values()]
-        data = _shard(list(fresh), embeddings[list(fresh.values())], said)
-        path = self.folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
-        try:
-            if not self.folder.is_dir():
-                write_json(self.folder / "about.json", self._about)
-            with replace_file(path) as temporary:
-                temporary.write_bytes(data)
-        except OSError as error:
-            self._writable = False
-            warn_cache(f"Cannot keep features in {self.folder.parent}", error)
-            return
-        self._shards.append(path)
-        self._index.update((digest, (len(self._shards) - 1, row)) for row, digest in enumerate(fresh))
+        if self._shards.add(_shard(list(fresh), embeddings[list(fresh.values())], said)):
+            self._index_shard(len(self._shards.tables) - 1)
 
-    def _add_shard(self, path: Path) -> None:
-        try:
-            if file_digest(path) != path.name.removesuffix(SUFFIX):
-                return
-            digests = _digests(path)
-        except (OSError, ValueError, KeyError):
-            return
-        self._index.update((digest, (len(self._shards), row)) for row, digest in enumerate(digests))
-        self._shards.append(path)
+    def _index_shard(self, number: int) -> None:
+        digests = self._shards.tables[number].column("digest").to_pylist()
+        self._index.update((digest, (number, row)) for row, digest in enumerate(digests))
 
 
-def _shard(digests: Sequence[bytes], embeddings: NDArray[np.float32], remarks: Sequence[str | None]) -> bytes:
+def _shard(digests: Sequence[bytes], embeddings: NDArray[np.float32], remarks: Sequence[str | None]) -> Any:
     import pyarrow as pa
 
     size = embeddings.shape[1]
     values = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(embeddings, np.float32).ravel()), size)
-    table = pa.table(
+    return pa.table(
         {
             "digest": pa.array(digests, pa.binary(32)),
             "embedding": values,
             "remark": pa.array(remarks, pa.string()),
         }
     )
-    buffer = io.BytesIO()
-    with pa.ipc.new_file(buffer, table.schema) as writer:
-        writer.write_table(table)
-    return buffer.getvalue()
-
-
-def _table(path: Path) -> Any:
-    import pyarrow as pa
-
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
-
-
-def _digests(path: Path) -> Iterable[bytes]:
-    table = _table(path)
-    if "remark" not in table.column_names:
-        raise ValueError("a shard of an older tlplug")
-    digests: list[bytes] = table.column("digest").to_pylist()
-    return digests
 
 
 def _embeddings(table: Any, size: int) -> NDArray[np.float32]:
     column = table.column("embedding").combine_chunks()
     values: NDArray[np.float32] = column.values.to_numpy(zero_copy_only=True)
     return values.reshape(-1, size)
-
-
-def _touch(folder: Path) -> None:
-    """Note that a store was used, for `tlplug cache prune`."""
-    try:
-        os.utime(folder)
-    except OSError:
-        return
