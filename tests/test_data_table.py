@@ -163,9 +163,42 @@ def test_a_byte_order_mark_is_no_part_of_a_name(table):
     assert rows(table("text,label\na,x\n".encode("utf-16")), encoding="utf-16") == [("a", "x", "")]
 
 
-def test_a_quote_that_never_ends_is_one_line(table):
-    path = table('text,label\na,x\n"b,y\nc,z\n')
-    with pytest.raises(DataError, match=r"cannot be read from line 3 on: unexpected end of data\. Valid: quotes in"):
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('"b,y', "unexpected end of data"),
+        ('"b" c,y', "',' expected after '\"'"),
+        ('"b ""c,y', "unexpected end of data"),
+    ],
+)
+def test_a_quote_that_never_ends_costs_no_other_row(table, line, reason):
+    path = table(f"text,label\na,x\n{line}\nc,z\nd,z\n")
+    found = [(example.source, example.problem, example.name.rpartition(":")[2]) for example in read(path, {})]
+    problem = f"its quotes do not pair, or are not doubled inside a quoted cell ({reason})"
+    assert found == [("a", "", "2"), ("", problem, "3"), ("c", "", "4"), ("d", "", "5")]
+
+
+def test_rows_behind_a_quote_that_never_ends_may_be_quoted(table):
+    path = table('text,label\n"b,y\n"c\nd",z\n"e,y\nf,z')
+    assert [(str(source), bool(problem)) for source, _, problem in rows(path)] == [
+        ("", True),
+        ("c\nd", False),
+        ("", True),
+        ("f", False),
+    ]
+
+
+def test_a_header_with_a_quote_that_never_ends_is_one_line(table):
+    path = table('"text,label\na,x\n')
+    with pytest.raises(DataError, match=r"^The header of '.*', line 1, cannot be read: its quotes do not pair"):
+        rows(path)
+    assert sniff(path) == 0.2
+
+
+def test_a_table_that_is_all_quotes_that_never_end_is_given_up(table, monkeypatch):
+    monkeypatch.setattr("tlplug.data.table._LONGEST", 100_000)
+    path = table("text,label\n" + 'a","b\n' * 3000)
+    with pytest.raises(DataError, match=r"cannot be read from line \d+ on: its quotes do not pair"):
         rows(path)
 
 
@@ -220,6 +253,14 @@ def test_a_sentence_that_ends_like_a_text_file_is_a_sentence(vectors, table):
     tlplug.register_preprocess("plain", modality="plain", suffixes=[".txt"], strings=True)(lambda options, files: None)
     path = table("text,label\nI opened notes.txt,a\nnotes.txt,a\n")
     assert [source for source, *_ in rows(path)] == ["I opened notes.txt", path.parent / "notes.txt"]
+
+
+def test_a_text_that_ends_like_a_file_of_another_modality_is_a_text(vectors, table):
+    texts = ["I opened a.vec", "b.vec", *["word"] * 3]
+    path = table("text,label\n" + "".join(f"{text},a\n" for text in texts))
+    assert [source for source, *_ in rows(path)] == texts
+    (path.parent / "b.vec").touch()
+    assert rows(path)[1][0] == path.parent / "b.vec"
 
 
 def test_columns_of_json_lines_are_those_of_all_lines(table):

@@ -7,7 +7,8 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ _SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": 
 _SPLITS |= {"validation": "validation", "test": "test", "testing": "test"}
 _DELIMITERS = ",;\t|"
 _FIRST = 1000
-"""Lines of a ``.jsonl`` file whose keys are its columns."""
+"""Rows that tell what a column holds, and lines of a ``.jsonl`` file whose keys are its columns."""
 
 _LONGEST_PATH = 4096
 _LONGEST = 1 << 26
-"""Characters that a cell may have."""
+"""Characters that a cell may have, and that are read again behind quotes that do not pair."""
 
 Row = tuple[int, Mapping[str, Any] | str]
 """The number of the line that a row ends on, and its cells by column or the reason why it has none."""
@@ -51,8 +52,8 @@ def sniff(path: Path) -> float:
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
     """Yield an `Example` for every row.
 
-    A value that is the path of a file, seen from the folder of the table, or that looks like one, is that file, there
-    or not; every other is a text.
+    A value that is the path of a file, seen from the folder of the table, is that file. Where at least half of the
+    column looks like files, a value that does is one too, there or not. Every other is a text.
 
     Args:
         path: a ``.csv`` or ``.tsv`` file with a header, or a ``.jsonl`` file with an object on each line.
@@ -60,13 +61,14 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
 
     Raises:
         UsageError: a column that does not exist, or columns that cannot be guessed.
-        DataError: no header, two columns of the chosen name, bytes that are no text, or a quote that never ends.
+        DataError: no header, two columns of the chosen name, or bytes that are no text.
     """
     encoding = options.get("encoding") or "utf-8"
     columns = _columns(path, encoding)
     source, label = _choose(path, columns, options)
     split = next((column for column in columns if column.lower() == SPLIT), None)
     paths = _Paths()
+    named = paths.prevail(row.get(source) for _, row in _rows(path, encoding) if isinstance(row, Mapping))
     for number, row in _rows(path, encoding):
         name = f"{path}:{number}"
         if isinstance(row, str):
@@ -81,7 +83,7 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
         part = str(row.get(split) or "").strip().lower() if split else ""
         if part and part not in _SPLITS:
             problem = problem or f"its {split!r} is {part!r}, not train, validation or test"
-        found = _source(path.parent, value if isinstance(value, str) else "", paths)
+        found = _source(path.parent, value if isinstance(value, str) else "", paths if named else None)
         yield Example(
             source=found,
             label=None if said is None or not str(said).strip() else str(said).strip(),
@@ -91,12 +93,12 @@ def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
         )
 
 
-def _source(folder: Path, value: str, paths: _Paths) -> Any:
-    """A path seen from the folder of the table where the value is one or looks like one, else the text itself."""
+def _source(folder: Path, value: str, paths: _Paths | None) -> Any:
+    """A path seen from the folder of the table where the value is one or `paths` take it for one, else the text."""
     if len(value) > _LONGEST_PATH or "\n" in value or "\0" in value:
         return value
     file = folder / value.strip()
-    return file if paths.match(value) or os.path.isfile(file) else value  # noqa: PTH113 - takes what is no path, too
+    return file if (paths and paths.match(value)) or os.path.isfile(file) else value  # noqa: PTH113 - takes what is no path, too
 
 
 class _Paths:
@@ -111,6 +113,11 @@ class _Paths:
         """Whether it ends like a file; what could be a sentence that ends like one must be a single word."""
         name = value.strip().lower()
         return name.endswith(self._files) or (name.endswith(self._texts) and not re.search(r"\s", name))
+
+    def prevail(self, values: Iterable[Any]) -> bool:
+        """Whether at least half of the first values look like files."""
+        first = [value for value in itertools.islice(values, _FIRST) if isinstance(value, str) and value.strip()]
+        return 2 * sum(map(self.match, first)) >= len(first)
 
 
 def _choose(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -145,7 +152,9 @@ def _columns(path: Path, encoding: str) -> list[str]:
         if not columns:
             raise DataError(f"{str(path)!r} has no line that is a JSON object.")
         return list(columns)
-    for _, cells in _cells(path, encoding):
+    for number, cells in _cells(path, encoding):
+        if isinstance(cells, str):
+            raise DataError(f"The header of {str(path)!r}, line {number}, cannot be read: {cells}.")
         if any(cell.strip() for cell in cells):
             return cells
     raise DataError(f"{str(path)!r} is empty. Valid: a header with the names of the columns, then one row an example.")
@@ -157,9 +166,11 @@ def _rows(path: Path, encoding: str) -> Iterator[Row]:
         return
     header: list[str] | None = None
     for number, cells in _cells(path, encoding):
-        if not any(cell.strip() for cell in cells):
+        if isinstance(cells, str):
+            yield number, cells
+        elif not any(cell.strip() for cell in cells):
             continue
-        if header is None:
+        elif header is None:
             header = cells
         elif len(cells) != len(header):
             yield number, f"it has {len(cells)} cells, the header {len(header)}"
@@ -179,23 +190,38 @@ def _objects(path: Path, encoding: str) -> Iterator[Row]:
             yield number, value if isinstance(value, dict) else "it is no JSON object"
 
 
-def _cells(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(path: Path, encoding: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the cells of each row, or why a line has none; such a line costs no other."""
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
+    lines = _lines(path, encoding)
     first = next((line for line in _lines(path, encoding) if line.strip()), "")
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(_DELIMITERS, key=first.count)
-    reader, start = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True), 1
+    row, again = list[str](), deque[str]()
+
+    def feed() -> Iterator[str]:
+        while (line := again.popleft() if again else next(lines, None)) is not None:
+            row.append(line)
+            yield line
+
+    reader, number, left = csv.reader(feed(), delimiter=delimiter, strict=True), 0, _LONGEST
     while True:
+        row.clear()
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise DataError(
-                f"{str(path)!r} cannot be read from line {start} on: {error}. Valid: quotes in pairs, doubled inside "
-                "a quoted cell."
-            ) from error
-        yield reader.line_num, cells
-        start = reader.line_num + 1
+            number += 1
+            reason = f"its quotes do not pair, or are not doubled inside a quoted cell ({error})"
+            left -= sum(map(len, row))
+            if left < 0:  # a file can be made that is read to its end for each of its lines
+                raise DataError(f"{str(path)!r} cannot be read from line {number} on: {reason}.") from error
+            yield number, reason
+            again.extendleft(reversed(row[1:]))
+            reader = csv.reader(feed(), delimiter=delimiter, strict=True)
+        else:
+            number += len(row)
+            yield number, cells
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
