@@ -336,6 +336,44 @@ def test_what_hugging_face_has_is_taken_from_its_cache(hugging_face, server, tar
     assert server.requests == []
 
 
+@pytest.fixture
+def snapshot(hugging_face):
+    """What a program that knows nothing of the optional file has left in the cache."""
+    (hugging_face / "models--some--net" / "refs").mkdir(parents=True)
+    (hugging_face / "models--some--net" / "refs" / "v1").write_text("abc")
+    folder = hugging_face / "models--some--net" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(BODY)
+    return folder
+
+
+def test_what_no_program_has_asked_hugging_face_for_is_asked_for(snapshot, server, target):
+    page = "/some/net/resolve/abc/extra/more.json"
+    server.put(page, b"[]")
+    from_hf(REPOSITORY, Weights(sources=(REPOSITORY,)), target)
+    assert (target / "extra" / "more.json").read_text() == "[]"
+    assert server.requests == [(page, None, None)]
+
+
+def test_what_hugging_face_is_known_not_to_have_is_not_asked_for(snapshot, server, target):
+    missing = snapshot.parents[1] / ".no_exist" / "abc" / "extra" / "more.json"
+    missing.parent.mkdir(parents=True)
+    missing.touch()
+    from_hf(REPOSITORY, Weights(sources=(REPOSITORY,)), target)
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "model.safetensors"]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(("setting", "value"), [("TLPLUG_OFFLINE", "1"), ("HF_ENDPOINT", "http://127.0.0.1:9")])
+def test_what_cannot_be_asked_for_is_said(snapshot, server, target, monkeypatch, notes, setting, value):
+    monkeypatch.setenv(setting, value)
+    from_hf(REPOSITORY, Weights(sources=(REPOSITORY,)), target)
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "model.safetensors"]
+    assert notes == ["Hugging Face's cache of some/net lacks, as the repository may: extra/more.json."]
+    assert server.requests == []
+
+
 def test_a_local_file_is_copied_or_said_to_be_missing(tmp_path, target):
     source = Source(kind="file", location=str(tmp_path / "net.h5"))
     assert str(reason(from_file, source, target)) == "it cannot be opened: No such file or directory"

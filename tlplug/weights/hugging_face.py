@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from tlplug import progress
 from tlplug.specs import Source
+from tlplug.weights.download import offline
 
 ENDPOINT = "https://huggingface.co"
 """Where repositories are, unless the variable HF_ENDPOINT names a mirror, as for Hugging Face's own programs."""
@@ -38,6 +40,9 @@ def files_of(source: Source) -> list[tuple[str, bool]]:
 def fetch_repository(source: Source, folder: Path, fetch: Callable[[str, Path], None]) -> None:
     """Bring the files of a repository into a folder.
 
+    A file that a repository may lack can be missing in Hugging Face's own cache because no program has asked for it
+    so far. It is asked for then, since it may change what the network is; where that cannot be, this is said.
+
     Args:
         source: of the kind ``hf``.
         folder: where to.
@@ -49,19 +54,31 @@ def fetch_repository(source: Source, folder: Path, fetch: Callable[[str, Path], 
     folder.mkdir(exist_ok=True)
     snapshot = cached_repository(source)
     repository, _, revision = source.location.partition("@")
-    address = f"{os.environ.get('HF_ENDPOINT') or ENDPOINT}/{quote(repository)}/resolve/{quote(revision or 'main')}"
+    revision = snapshot.name if snapshot else revision or "main"
+    endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
+    address = f"{endpoint}/{quote(repository)}/resolve/{quote(revision)}"
+    unknown = []
     for name, optional in files_of(source):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if snapshot is not None:
-            if (snapshot / name).is_file():
-                shutil.copyfile(snapshot / name, target)
+        if snapshot and (snapshot / name).is_file():
+            shutil.copyfile(snapshot / name, target)
+        elif snapshot and (snapshot.parents[1] / ".no_exist" / revision / name).is_file():
             continue
-        try:
-            fetch(f"{address}/{quote(name)}", target)
-        except urllib.error.HTTPError as error:
-            if error.code != 404 or not optional:
-                raise
+        elif snapshot and offline():
+            unknown.append(name)
+        else:
+            try:
+                fetch(f"{address}/{quote(name)}", target)
+            except urllib.error.HTTPError as error:
+                if error.code != 404 or not optional:
+                    raise
+            except OSError:
+                if snapshot is None:
+                    raise
+                unknown.append(name)
+    if unknown:
+        progress.note(f"Hugging Face's cache of {repository} lacks, as the repository may: {', '.join(unknown)}.")
     for parent in sorted(folder.rglob("*"), reverse=True):
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
