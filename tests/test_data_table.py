@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -151,6 +152,19 @@ def test_bytes_that_are_no_text_are_said_with_their_line(table):
         "--set reader.encoding=latin-1."
     )
     assert rows(path, encoding="latin-1") == [("a", "x", ""), ("café", "y", "")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        codecs.BOM_UTF16_LE + "text,label\na,x\n".encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + "text,label\na,x\n".encode("utf-16-be"),
+    ],
+)
+def test_the_encoding_that_a_mark_tells_is_the_one_to_state(table, content):
+    path = table(content)
+    with pytest.raises(DataError, match=r"is not utf-8: .* such as --set reader\.encoding=utf-16\.$"):
+        rows(path)
 
 
 def test_an_encoding_that_nobody_knows_is_one_line(table):

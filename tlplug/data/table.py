@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import itertools
 import json
@@ -232,9 +233,11 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
             yield from file
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
+        with path.open("rb") as raw:
+            guess = "utf-16" if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1"
         raise DataError(
             f"{str(path)!r} is not {encoding}: the byte 0x{byte:02x} in line {_first_undecodable(path, codec)} cannot "
-            "be read. State its encoding, such as --set reader.encoding=latin-1."
+            f"be read. State its encoding, such as --set reader.encoding={guess}."
         ) from error
     except UnicodeError as error:
         raise DataError(
