@@ -146,6 +146,13 @@ def test_a_long_recording_is_read_so_far_and_remarked(encode, noise):
         assert read(source, max_seconds=3.2).remarks == ()
 
 
+def test_a_file_with_too_many_samples_is_read_so_far_for_that_reason(encode, noise, monkeypatch):
+    monkeypatch.setattr(waveform, "_MOST", 32_000)
+    found = read(encode(noise(3.0, channels=2), 16_000, "WAV"), max_seconds=600)
+    assert len(found.samples) == 16_000
+    assert found.remarks == (waveform.LARGE,)
+
+
 def test_silence_is_remarked(encode, noise):
     hum = noise(1.0) * 1e-4
     for source in (

@@ -33,6 +33,7 @@ SILENCE = 2.0**-15
 
 SILENT = "silent"
 SHORTENED = "longer than preprocess.max_seconds, only its beginning is used"
+LARGE = "more samples, of all channels, than are decoded of one file, only its beginning is used"
 DAMAGED = "cut off or damaged, only what can be decoded before that is used"
 
 _BLOCK = 1 << 18
@@ -155,7 +156,8 @@ def _decode(file: Any, max_seconds: float) -> tuple[np.ndarray, tuple[str, ...]]
             raise SoundError(
                 f"The sample rate is {sound.samplerate:,} Hz. Valid: from {RATES[0]:,} to {RATES[1]:,} Hz."
             )
-        limit = min(round(max_seconds * sound.samplerate), _MOST // sound.channels)
+        wanted = round(max_seconds * sound.samplerate)
+        limit = min(wanted, _MOST // sound.channels)
         resampler = None if sound.samplerate == RATE else soxr.ResampleStream(sound.samplerate, RATE, 1, "float32")
         blocks, frames = [], 0
         for block in _mono_blocks(sound, limit):
@@ -167,7 +169,7 @@ def _decode(file: Any, max_seconds: float) -> tuple[np.ndarray, tuple[str, ...]]
             blocks.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
         remarks = [] if frames >= limit or _is_complete(sound, frames) else [DAMAGED]
         if frames >= limit and sound.frames > frames:
-            remarks.append(SHORTENED)
+            remarks.append(SHORTENED if limit == wanted else LARGE)
     samples = np.concatenate(blocks)
     if not len(samples):
         raise SoundError(f"It has {frames} samples at {sound.samplerate:,} Hz, too few to be a sound.")
