@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tlplug_hub.loading import load
 from tlplug_hub.modules import digest, read_program
@@ -89,7 +91,7 @@ def test_saving_outside_the_saver_is_refused(saved):
     assert saved(call) == ["RestoreV2", "SaveV2"]
 
 
-@pytest.mark.parametrize("way", ["attribute", "list", "operation", "gradient"])
+@pytest.mark.parametrize("way", ["attribute", "list", "operation", "gradient", "implementation"])
 def test_the_savers_functions_called_by_another_are_refused(modules, way):
     """A program rewritten so that the module's own function calls the one that writes checkpoints."""
     program = read_program(modules / "image")
@@ -98,6 +100,10 @@ def test_the_savers_functions_called_by_another_are_refused(modules, way):
     own = next(f for f in graph.graph_def.library.function if "call" in f.signature.name)
     if way == "gradient":
         graph.graph_def.library.registered_gradients.add(gradient_func=saver, registered_op_type="x")
+    elif way == "implementation":
+        for function in graph.graph_def.library.function:
+            if function.signature.name in (saver, own.signature.name):
+                function.attr["api_implements"].s = b"the same"
     else:
         node = own.node_def.add(op=saver if way == "operation" else "StatefulPartitionedCall", name="smuggled")
         if way == "attribute":
@@ -105,6 +111,43 @@ def test_the_savers_functions_called_by_another_are_refused(modules, way):
         elif way == "list":
             node.attr["branches"].list.func.add(name=saver)
     assert refused(program) == ["MergeV2Checkpoints", "SaveV2", "ShardedFilename"]
+
+
+@pytest.mark.parametrize("way", ["operation", "attribute"])
+def test_a_function_of_another_module_is_refused_by_its_name(modules, way):
+    """TensorFlow names the functions that it has loaded in a way that can be foreseen, the savers' among them."""
+    program = read_program(modules / "image")
+    own = next(f for f in program.meta_graphs[0].graph_def.library.function if "call" in f.signature.name)
+    name = "__inference__traced_save_12"
+    node = own.node_def.add(op=name if way == "operation" else "StatefulPartitionedCall", name="smuggled")
+    if way == "attribute":
+        node.attr["f"].func.name = name
+    assert refused(program) == [f"a function that it does not have, {name!r}"]
+
+
+def test_constants_and_samplers_out_of_files_are_named(saved):
+    import tensorflow as tf
+
+    def call(texts):
+        body = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[4], memory_region_name="/etc/hostname")
+        sampled = tf.raw_ops.FixedUnigramCandidateSampler(
+            true_classes=tf.constant([[1]], tf.int64),
+            num_true=1,
+            num_sampled=2,
+            unique=False,
+            range_max=4,
+            vocab_file="/etc/hostname",
+        )
+        return texts, body, sampled
+
+    assert saved(call) == ["FixedUnigramCandidateSampler", "ImmutableConst"]
+
+
+def test_a_stream_that_is_filled_in_by_the_caller_is_refused(modules):
+    program = read_program(modules / "image")
+    node = program.meta_graphs[0].graph_def.library.function[0].node_def.add(op="PrintV2", name="printed")
+    node.attr["output_stream"].placeholder = "stream"
+    assert "PrintV2" in refused(program)
 
 
 def test_a_table_out_of_any_other_file_is_refused(modules, saved):
@@ -166,15 +209,26 @@ def test_operations_of_another_library_name_what_to_install(copied, monkeypatch)
 
 
 def test_every_operation_of_tensorflow_that_touches_files_is_suspect():
-    """By their names: the list of TensorFlow's operations, so that a new one is noticed."""
-    import tensorflow as tf
+    """By their names, inputs and attributes: the list of TensorFlow's operations, so that a new one is noticed."""
+    from tensorflow.core.framework import op_def_pb2
+    from tensorflow.python.client import pywrap_tf_session
     from tlplug_hub.operations import _SUSPECT
 
+    registered = op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+    names = {operation.name for operation in registered.op}
     harmless = {"TensorArrayReadV3", "ReadVariableOp", "DisableCopyOnRead", "AssignVariableOp", "LookupTableFindV2"}
     harmless |= {"StringSplitV2", "StatefulPartitionedCall", "PartitionedCall", "If", "While", "Conv2D", "VarHandleOp"}
     harmless |= {"StringToHashBucketFast", "RandomUniform", "RaggedTensorToTensor", "Print", "Assert"}
-    names = {name for name in dir(tf.raw_ops) if not name.startswith("_")}
     assert harmless <= names
     assert not [name for name in harmless if _SUSPECT.search(name)]
-    touching = {name for name in names if any(word in name for word in ("File", "PyFunc", "Restore", "Save", "Rpc"))}
-    assert [name for name in touching if not _SUSPECT.search(name)] == []
+    words = re.compile("File|PyFunc|Restore|Save|Rpc|filename|_file$|path|directory|memory_region|address|module$")
+    touching = {
+        operation.name
+        for operation in registered.op
+        for place in ("", *(part.name for part in (*operation.attr, *operation.input_arg)))
+        if words.search(place or operation.name)
+    }
+    assert {"ImmutableConst", "Skipgram", "ReadFile", "XlaCallModule"} <= touching
+    assert [name for name in touching if not _SUSPECT.search(name)] == [
+        "CTCBeamSearchDecoder"
+    ]  # its paths are sequences

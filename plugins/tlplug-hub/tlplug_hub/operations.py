@@ -14,8 +14,12 @@ _SUSPECT = re.compile(
     "File|Dataset|Iterator|Reader|Record|Summary|ImportEvent|Save|Restore|Checkpoint|LoadAndRemap|VocabRemapping"
     "|PyFunc|Debug|Rpc|Remote|Send|Recv|Collective|Nccl|Distributed|Snapshot|Writer|Dump|Abort|XlaCustomCall|TRTEngine"
     "|WorkerHeartbeat|DecodeProto|EncodeProto|^Copy(Host)?$|^_Copy"
+    "|^ImmutableConst$|^FixedUnigramCandidateSampler$|^Skipgram$|Mlir|XlaCallModule|XlaHostCompute"
 )
 """Names of operations that touch files, the network, other processes or Python, or run what a string holds."""
+
+_FUNCTION = "__"
+"""What the names begin with that TensorFlow gives to functions, those that it has loaded before among them."""
 
 _CHECKPOINT = {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
 """What the two functions of a SavedModel that write and read its variables consist of. Nothing calls them here."""
@@ -39,16 +43,21 @@ def refused(program: Any) -> list[str]:
 
 def _refused(graph: Any) -> Iterator[str]:
     savers, assets = _savers(graph), _asset_arguments(graph)
+    own = {function.signature.name for function in graph.graph_def.library.function}
     for name, nodes in _bodies(graph):
         for node in nodes:
             if node.op == "PrintV2":
-                if b"file:" in node.attr["output_stream"].s:
+                stream = node.attr["output_stream"]
+                if b"file:" in stream.s or stream.placeholder:
                     yield node.op
                 continue
             saving = node.op in _CHECKPOINT and name in savers
             filling = node.op in _TABLES and node.input[1] in assets.get(name, ())
             if _SUSPECT.search(node.op) and not saving and not filling:
                 yield node.op
+            for called in _called(node):
+                if called.startswith(_FUNCTION) and called not in own:
+                    yield f"a function that it does not have, {called!r}"
     for asset in graph.asset_file_def:
         if not re.fullmatch(r"[^/\\\0]+", asset.filename) or asset.filename in (".", ".."):
             yield f"an asset outside the module, {asset.filename!r}"
@@ -71,11 +80,14 @@ def _called(node: Any) -> Iterator[str]:
             yield function.name
 
 
-def _gradients(graph: Any) -> Iterator[str]:
-    """The functions that training calls."""
+def _called_by_tensorflow(graph: Any) -> Iterator[str]:
+    """The functions that training calls, and those that the graph optimizer may call in the place of others."""
     library = graph.graph_def.library
     for gradient in (*library.gradient, *library.registered_gradients):
         yield gradient.gradient_func
+    for function in library.function:
+        if "api_implements" in function.attr:
+            yield function.signature.name
 
 
 def _savers(graph: Any) -> set[str]:
@@ -83,7 +95,7 @@ def _savers(graph: Any) -> set[str]:
     saver = graph.saver_def
     nodes = {saver.save_tensor_name.partition(":")[0], saver.restore_op_name.partition(":")[0]} - {""}
     found: set[str] = set()
-    others = {*graph.object_graph_def.concrete_functions, *_gradients(graph)}
+    others = {*graph.object_graph_def.concrete_functions, *_called_by_tensorflow(graph)}
     for name, body in _bodies(graph):
         for node in body:
             (found if not name and node.name in nodes else others).update(_called(node))
@@ -97,7 +109,7 @@ def _asset_arguments(graph: Any) -> dict[str, set[str]]:
     wants. The calls of the main graph do not count: only sessions of TensorFlow 1 run it.
     """
     nodes, functions = graph.object_graph_def.nodes, graph.object_graph_def.concrete_functions
-    called = set(_gradients(graph))
+    called = set(_called_by_tensorflow(graph))
     called.update(name for caller, body in _bodies(graph) if caller for node in body for name in _called(node))
     found: dict[str, set[str]] = {}
     for function in graph.graph_def.library.function:
