@@ -246,6 +246,19 @@ def test_an_archive_cannot_smuggle_another_module_in(keras, modules, tmp_path):
     assert not (modules / "written").exists()
 
 
+@pytest.mark.parametrize("stated", [{"folder": "writer", "trust": True}, {"folder": "writer"}, {"trust": True}])
+def test_a_configuration_can_neither_name_a_folder_nor_trust(keras, modules, stated):
+    """What a file says is loaded from the disk and trusted would be run before anybody was asked."""
+    from tlplug_hub.layers import HubLayer
+
+    if "folder" in stated:
+        stated["folder"] = str(modules / stated["folder"])
+    config = HubLayer(modules / "use").get_config()
+    for known in (config, {name: value for name, value in config.items() if name != "module"}):
+        with pytest.raises(ValueError, match="can state neither folder nor trust"):
+            HubLayer.from_config({**known, **stated})
+
+
 def test_a_layer_without_its_module_says_so(keras, modules):
     from tlplug_hub.layers import HubLayer
 

@@ -157,6 +157,13 @@ class HubLayer(keras.layers.Layer):
             "module": self._known,
         }
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> HubLayer:
+        """Make the layer of a saved model. Raises `ValueError` for what no saved layer has: a folder, or trust."""
+        if not isinstance(config.get("module"), dict) or not config.keys().isdisjoint({"folder", "trust"}):
+            raise ValueError("The configuration of a HubLayer has its module, and can state neither folder nor trust.")
+        return cls(**config)
+
     def save_assets(self, dir_path: str) -> None:
         """Copy the SavedModel into the archive. Raises `ValueError` when it is not what was loaded any more."""
         if self._folder is None or not self._folder.is_dir() or digest(self._folder) != self._known["digest"]:
