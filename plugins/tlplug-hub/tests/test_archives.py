@@ -74,6 +74,20 @@ def test_bombs_are_refused(archive, tmp_path, monkeypatch):
     assert "3 members" in refused(archive(*((str(number), b"") for number in range(4))), tmp_path / "more")
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_that_fills_the_memory_is_refused(tmp_path, kind):
+    import tracemalloc
+
+    info = special("././@LongLink", kind, "")
+    info.size = 64 << 20
+    with gzip.open(tmp_path / "module.tar.gz", "wb", compresslevel=1) as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(info.size) + special("a", tarfile.REGTYPE).tobuf())
+    tracemalloc.start()
+    assert "is damaged" in refused(tmp_path / "module.tar.gz", tmp_path / "out")
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+
+
 def test_a_damaged_archive_is_said_to_be(archive, tmp_path):
     path = archive(("a", bytes(range(256)) * 400))
     body = path.read_bytes()

@@ -7,6 +7,7 @@ import lzma
 import tarfile
 import zlib
 from pathlib import Path
+from typing import Self
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 LARGEST = 16 << 30
@@ -17,6 +18,29 @@ RATIO = 100
 """How many times larger than the archive its files may be, beyond `SMALL`; weights hardly compress."""
 
 SMALL = 256 << 20
+
+
+LONGEST_HEADER = 1 << 20
+"""Bytes that a long name or the further attributes of a member may have; they are read into memory."""
+
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose headers are read only when they are as small as headers are."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _HEADERS and member.size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header has {member.size:,} bytes")
+        return member
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -30,7 +54,7 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     total = count = 0
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with tarfile.open(archive, "r:*", tarinfo=_Member) as tar:
             for member in tar:
                 total, count = total + member.size, count + 1
                 if total > limit or count > MOST_MEMBERS:
