@@ -84,6 +84,30 @@ def test_random_weights_are_drawn_from_the_seed_and_keep_their_scale(keras, modu
     np.testing.assert_array_equal(first[1], published[1])  # the moving average does not train
 
 
+def test_random_weights_of_a_module_that_was_saved_frozen_are_not_the_published_ones(keras, tmp_path):
+    network = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()]
+    )
+    network.trainable = False
+    network.export(str(tmp_path / "frozen"), verbose=False)
+    published, drawn = (build("image", tmp_path / "frozen", random=random).get_weights()[0] for random in (False, True))
+    assert np.abs(drawn - published).max() > 0.01
+
+
+def test_random_weights_of_constants_are_refused(tmp_path):
+    import tensorflow as tf
+
+    class Constant(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 16, 16, 3])])
+        def __call__(self, x):
+            return tf.reduce_mean(x, [1, 2])
+
+    tf.saved_model.save(Constant(), str(tmp_path / "constant"))
+    assert build("image", tmp_path / "constant").output_shape == (None, 3)
+    with pytest.raises(tlplug.UsageError, match=r"^The weights of the module are constants of its program"):
+        build("image", tmp_path / "constant", random=True)
+
+
 @pytest.mark.parametrize(
     ("name", "modality", "said"),
     [

@@ -67,8 +67,12 @@ def build(
             raise
         weakref.finalize(_modules_of(model)[-1], shutil.rmtree, temporary, ignore_errors=True)
     if random:
-        for layer in _modules_of(model):
-            randomise(layer)
+        changed = [randomise(layer) for layer in _modules_of(model)]
+        if not any(changed):
+            raise UsageError(
+                "The weights of the module are constants of its program, so none can be drawn anew. Leave out "
+                "--against random and --weights random."
+            )
     return model
 
 
@@ -121,22 +125,27 @@ def _modules_of(model: keras.Model) -> list[HubLayer]:
     return [layer for layer in model.layers if isinstance(layer, HubLayer)]
 
 
-def randomise(layer: HubLayer) -> None:
-    """Draw a layer's trainable weights anew, from Keras' own seed.
+def randomise(layer: HubLayer) -> bool:
+    """Draw a layer's trainable weights anew, from Keras' own seed; all of them, where it was saved frozen.
 
     How they were initialised is not in a SavedModel. Matrices and kernels become normal numbers with the mean and
     deviation that each had; vectors, such as biases and the scales of normalizations, are shuffled.
+
+    Returns:
+        Whether it has such weights.
     """
     import keras
     from keras import ops
 
-    for variable in layer.module_variables:
-        if variable.trainable and keras.backend.is_float_dtype(variable.dtype):
-            if len(variable.shape) > 1:
-                mean, deviation = float(ops.mean(variable)), float(ops.std(variable))
-                variable.assign(keras.random.normal(variable.shape, mean, deviation, dtype=variable.dtype))
-            elif len(variable.shape) == 1:
-                variable.assign(keras.random.shuffle(ops.convert_to_tensor(variable)))
+    weights = [variable for variable in layer.module_variables if keras.backend.is_float_dtype(variable.dtype)]
+    weights = [variable for variable in weights if variable.trainable] or weights
+    for variable in weights:
+        if len(variable.shape) > 1:
+            mean, deviation = float(ops.mean(variable)), float(ops.std(variable))
+            variable.assign(keras.random.normal(variable.shape, mean, deviation, dtype=variable.dtype))
+        elif len(variable.shape) == 1:
+            variable.assign(keras.random.shuffle(ops.convert_to_tensor(variable)))
+    return bool(weights)
 
 
 def _check_kinds(calls: dict[str, Call], modality: str) -> None:
