@@ -94,6 +94,12 @@ def test_a_pair_comes_in_two_folders(server, pack, modules, target):
         check(path)
 
 
+def test_a_pair_may_come_in_one_archive(server, pack, modules, target):
+    fetch(server.put("/pair.tar.gz", pack("pair").read_bytes()), target, offline=False)
+    for part in ("preprocessor", "encoder"):
+        assert digest(target / part) == digest(modules / "pair" / part)
+
+
 @pytest.fixture
 def hub_cache(tmp_path, monkeypatch):
     """The cache of the library tensorflow_hub, with a module in it that it has fetched from an address."""

@@ -52,8 +52,8 @@ def _from_address(address: str, folder: Path, archive: Path, *, offline: bool) -
         download(_archive_address(address), archive, limit=LARGEST)
         try:
             unpack(archive, folder)
-            check(locate(folder)[""])
-        except (ValueError, KeyError):
+            _check_all(folder)
+        except ValueError:
             shutil.rmtree(folder, ignore_errors=True)
             if attempt == ATTEMPTS:
                 raise
@@ -102,11 +102,16 @@ def _from_kaggle(handle: str, folder: Path, *, offline: bool) -> None:
         except Exception as error:
             raise DownloadError(f"Kaggle: {(str(error).strip() or type(error).__name__).splitlines()[0]}") from error
         try:
-            module = locate(path)[""]
-            check(module)
-        except (ValueError, KeyError):
+            _check_all(path)
+        except ValueError:
             if attempt == ATTEMPTS:
                 raise
         else:
-            shutil.copytree(module, folder)
+            shutil.copytree(path, folder)
             return
+
+
+def _check_all(folder: Path) -> None:
+    """Check the module in a folder, or both modules of a pair."""
+    for module in locate(folder).values():
+        check(module)
