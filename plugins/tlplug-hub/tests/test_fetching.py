@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tlplug_hub.fetching import fetch
-from tlplug_hub.modules import check, digest
+from tlplug_hub.modules import check, digest, read_program
 
 import tlplug
 
@@ -131,6 +131,17 @@ def test_a_poisoned_cache_of_it_is_purged(server, hub_cache, copied, pack, targe
     fetch(address, target, offline=False)
     assert (len(server.asked), digest(target)) == (1, digest(modules / "image"))
     assert list(kept.parent.iterdir()) == []
+
+
+def test_an_older_module_in_it_stays(server, hub_cache, copied, target):
+    folder = copied("image")
+    program = read_program(folder)
+    program.meta_graphs[0].ClearField("object_graph_def")
+    (folder / "saved_model.pb").write_bytes(program.SerializeToString())
+    kept = hub_cache(f"{server.url}/google/image/1", folder)
+    with pytest.raises(ValueError, match="is no SavedModel of TensorFlow 2"):
+        fetch(f"{server.url}/google/image/1", target, offline=False)
+    assert (server.asked, digest(kept)) == ([], digest(folder))
 
 
 def test_offline_nothing_is_asked(server, pack, target):

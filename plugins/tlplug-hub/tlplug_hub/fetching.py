@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tlplug import DownloadError, download
 from tlplug_hub.archives import LARGEST, SUFFIXES, unpack
-from tlplug_hub.modules import PARTS, check, locate
+from tlplug_hub.modules import PARTS, UnsupportedError, check, locate
 
 CACHE = "TFHUB_CACHE_DIR"
 """Where the library tensorflow_hub keeps what it has fetched; looked into when the variable is set."""
@@ -81,6 +81,8 @@ def _kept(address: str) -> Path | None:
         return None
     try:
         check(folder)
+    except UnsupportedError:  # another program may need it
+        raise
     except ValueError:
         shutil.rmtree(folder)
         folder.with_name(f"{folder.name}.descriptor.txt").unlink(missing_ok=True)

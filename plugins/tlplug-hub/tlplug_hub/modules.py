@@ -18,6 +18,10 @@ PREPROCESSOR, ENCODER = PARTS = ("preprocessor", "encoder")
 """The folders of a pair: the first module makes of texts what the second takes."""
 
 
+class UnsupportedError(ValueError):
+    """A module of a kind that is not used here; there is nothing wrong with it."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """What is known of an array: its type, and its shape with the batch axis, None where the rank is open."""
@@ -78,7 +82,8 @@ def read_program(folder: Path) -> Any:
     """Return the ``SavedModel`` protocol buffer of a module.
 
     Raises:
-        ValueError: it is damaged, or a module of TensorFlow 1.
+        UnsupportedError: it is a module of TensorFlow 1, or in pieces.
+        ValueError: it is damaged.
     """
     from google.protobuf.message import DecodeError
 
@@ -86,13 +91,13 @@ def read_program(folder: Path) -> Any:
     from tensorflow.core.protobuf import saved_model_pb2
 
     if (folder / "saved_model.cpb").exists():  # TensorFlow may prefer it to the one that is looked at here
-        raise ValueError(f"{folder.name!r} is a SavedModel in pieces (saved_model.cpb), which is not supported.")
+        raise UnsupportedError(f"{folder.name!r} is a SavedModel in pieces (saved_model.cpb), which is not supported.")
     try:
         program = saved_model_pb2.SavedModel.FromString((folder / PROGRAM).read_bytes())
     except (DecodeError, OSError) as error:
         raise ValueError(f"The {PROGRAM} of {folder.name!r} cannot be read: {error}") from error
     if len(program.meta_graphs) != 1 or not program.meta_graphs[0].object_graph_def.nodes:
-        raise ValueError(
+        raise UnsupportedError(
             f"{folder.name!r} is no SavedModel of TensorFlow 2. Older modules need converting: load one with "
             "tensorflow_hub and save it with tf.saved_model.save."
         )
