@@ -48,6 +48,7 @@ def head() -> list[Head]:
             fit="tlplug.heads.linear:fit",
             apply="tlplug.heads.linear:apply",
             to_keras="tlplug.heads.linear:to_keras",
+            from_keras="tlplug.heads.linear:from_keras",
             options=(
                 _BALANCED,
                 Option(

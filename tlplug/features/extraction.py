@@ -157,14 +157,15 @@ class Extractor:
                 made = make(source)
                 windows = [made] if isinstance(made, Mapping) else made
                 remarks = [str(window["remark"]) for window in windows if "remark" in window]
-                arrays = [self.compiled.prepare(_arrays(window)) for window in windows]
+                arrays = [self.compiled.prepare(without_notes(window)) for window in windows]
                 return Decoded(arrays, "; ".join(dict.fromkeys(remarks)), [_span(window) for window in windows])
 
             self._parts = decode, self.compiled.open()
         return self._parts
 
 
-def _arrays(window: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_notes(window: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arrays among what a preprocess gave for a window."""
     return {name: array for name, array in window.items() if name not in ("remark", "span")}
 
 
@@ -190,14 +191,14 @@ def extractor_for(selection: Selection, *, runtime: str | None = None, keep: boo
 
 def _open_store(compiled: CompiledBackbone, preprocess: PreprocessSpec, size: int) -> FeatureStore | None:
     """Open the store of a network's embeddings; None where they have no stable identity."""
-    fingerprint = _fingerprint(compiled, preprocess)
+    fingerprint = fingerprint_of(compiled, preprocess)
     if fingerprint is None:
         return None
     about = {**compiled.about, "runtime": compiled.runtime, "preprocess": preprocess.to_json()}
     return FeatureStore(fingerprint, size, about)
 
 
-def _fingerprint(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
+def fingerprint_of(compiled: CompiledBackbone, preprocess: PreprocessSpec) -> str | None:
     """Name everything that an embedding depends on beside the example; None where something has no identity."""
     code, runtime = preprocess.entry().identity, registry().get("runtime", compiled.runtime)
     if code is None or runtime.identity is None:

@@ -33,11 +33,13 @@ class FittedHead:
         cross_validation: figures on the folds of the training part.
         chosen: settings that the data chose.
         options: as used.
+        to_keras: makes a Keras model of it, embedding to probabilities, whose weights are its own.
     """
 
     name: str
     predict: Predict
     save: Callable[[Path], dict[str, Any]]
+    to_keras: Callable[[], Any]
     cross_validation: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -68,12 +70,13 @@ class HeadChoice:
             folds: int64 ``[n]``, see `tlplug.Head`.
         """
         record, options = self.entry.record, self.options
-        weight = np.ones(len(labels))
-        if options.get("class_weight") == "balanced":
-            counts = np.bincount(labels, minlength=outputs)
-            weight = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels]
         own = {name: value for name, value in options.items() if name != "class_weight"}
-        given: dict[str, Any] = {"outputs": outputs, "folds": folds, "sample_weight": weight, "seed": self.seed}
+        given: dict[str, Any] = {
+            "outputs": outputs,
+            "folds": folds,
+            "sample_weight": self.sample_weight(labels, outputs),
+            "seed": self.seed,
+        }
         if record.build is not None:
             from tlplug.heads import keras_head
 
@@ -85,7 +88,22 @@ class HeadChoice:
         if self.entry.plugin.distribution != PROJECT:
             # Predicting must not need the plugin, so its head is kept as a network; tlplug's own are always there.
             return _of_network(self.entry.name, load_reference(record.to_keras)(arrays), **learned)
-        return _of_arrays(self.entry.name, load_reference(record.apply), arrays, **learned)
+        return _of_arrays(self.entry, arrays, **learned)
+
+    def tuned(self, head: FittedHead, model: Any) -> FittedHead:
+        """Return a fitted head with the weights of the Keras model that it was tuned as."""
+        record = self.entry.record
+        learned = {"cross_validation": head.cross_validation, "chosen": head.chosen, "options": head.options}
+        if record.from_keras is None or self.entry.plugin.distribution != PROJECT:
+            return _of_network(self.entry.name, model, **learned)
+        return _of_arrays(self.entry, load_reference(record.from_keras)(model), **learned)
+
+    def sample_weight(self, labels: NDArray[np.int64], outputs: int) -> NDArray[np.float64]:
+        """Return what each example counts, float64 ``[n]``, by the option ``class_weight``."""
+        if self.options.get("class_weight") != "balanced":
+            return np.ones(len(labels))
+        counts = np.bincount(labels, minlength=outputs)
+        return np.asarray((len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels])
 
 
 def load_head(folder: Path, about: Mapping[str, Any]) -> Predict:
@@ -111,15 +129,18 @@ def _predict_with(network: CompiledBackbone) -> Predict:
     return lambda rows: run({spec.name: np.ascontiguousarray(rows, np.float32)})
 
 
-def _of_arrays(name: str, apply: Callable[..., Any], arrays: Mapping[str, Any], **fields: Any) -> FittedHead:
+def _of_arrays(entry: Entry, arrays: Mapping[str, Any], **fields: Any) -> FittedHead:
+    record = entry.record
+    apply = load_reference(record.apply)
+
     def predict(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(apply(arrays, rows), np.float32)
 
     def save(folder: Path) -> dict[str, Any]:
         np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
-        return {"name": name, "form": "arrays"}
+        return {"name": entry.name, "form": "arrays"}
 
-    return FittedHead(name, predict, save, **fields)
+    return FittedHead(entry.name, predict, save, lambda: load_reference(record.to_keras)(arrays), **fields)
 
 
 def _of_network(name: str, model: Any, **fields: Any) -> FittedHead:
@@ -130,4 +151,4 @@ def _of_network(name: str, model: Any, **fields: Any) -> FittedHead:
         compile_network(model, folder / NETWORK, f"the head {name}")
         return {"name": name, "form": "network"}
 
-    return FittedHead(name, predict, save, **fields)
+    return FittedHead(name, predict, save, lambda: model, **fields)

@@ -97,6 +97,12 @@ def to_keras(arrays: Mapping[str, Matrix]) -> Any:
     return model
 
 
+def from_keras(model: Any) -> dict[str, Matrix]:
+    """Return the arrays of a Dense layer that `to_keras` made and that was tuned."""
+    kernel, bias = model.get_weights()
+    return {"kernel": kernel, "bias": bias}
+
+
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Narrow matrices are multiplied faster by one thread than by several that wait for each other."""

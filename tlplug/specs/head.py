@@ -38,6 +38,8 @@ class Head:
             example is held out, -1 for never) and sample_weight float64 ``[n]``.
         apply: ``apply(arrays, features) -> probabilities`` float32 ``[n, outputs]``, with NumPy alone.
         to_keras: ``to_keras(arrays) -> keras.Model`` that equals `apply`.
+        from_keras: ``from_keras(model) -> arrays``, the other way round, for a head that was tuned together with its
+            backbone; without it the tuned model itself is kept.
         tasks: what it can be trained for.
         options: its settings.
         summary: one sentence.
@@ -49,6 +51,7 @@ class Head:
     fit: Reference | None = None
     apply: Reference | None = None
     to_keras: Reference | None = None
+    from_keras: Reference | None = None
     tasks: tuple[str, ...] = ("classification",)
     options: tuple[Option, ...] = ()
     summary: str = ""
@@ -61,6 +64,6 @@ class Head:
             self.build is None and any(part is None for part in fitted)
         ):
             raise TypeError(f"Head {self.name!r} has either build, or fit with apply and to_keras.")
-        for what in ("build", "fit", "apply", "to_keras"):
+        for what in ("build", "fit", "apply", "to_keras", "from_keras"):
             check_reference(self, what, getattr(self, what), optional=True)
         freeze(self, tasks=tuple(self.tasks), options=tuple(self.options))
