@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlplug.backbones import BuiltBackbone, Selection, build_backbone, select_backbone
+from tlplug.backbones import (
+    RANDOM,
+    BuiltBackbone,
+    Selection,
+    build_backbone,
+    build_network,
+    select_backbone,
+    stages_of,
+)
 from tlplug.plugins import Plugin
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference
@@ -52,6 +61,22 @@ def backbone(name: str, *, modality: str | None = None, weights: str | None = No
 def list_backbones(modality: str | None = None) -> list[dict[str, Any]]:
     """List the backbones: dicts with ``name``, ``modality``, ``plugin``, ``version`` and more."""
     return [row for row in _rows("backbone") if modality in (None, row["modality"]) or row["modality"] is None]
+
+
+def list_stages(name: str, *, modality: str | None = None) -> list[dict[str, Any]]:
+    """List the stages of a backbone, the topmost first: dicts with ``number``, ``name``, ``layers``, ``parameters``.
+
+    The network is built for it, with random weights where that is possible; so no weights are fetched. A stage begins
+    above the layer ``name``; the lowest, whose name is empty, at the inputs.
+
+    Args:
+        name: of the backbone.
+        modality: for families whose backbones can take any.
+    """
+    entry = registry().get("backbone", name, modality=modality)
+    weights = RANDOM if entry.record.weights else None
+    model = build_network(select_backbone(name, modality=modality, weights=weights))
+    return [asdict(stage) for stage in stages_of(model, entry.record.stages)]
 
 
 def list_heads() -> list[dict[str, Any]]:

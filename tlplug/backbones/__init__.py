@@ -1,6 +1,15 @@
 """Backbone records: chosen, and built into Keras models."""
 
-from tlplug.backbones.build import STRING, ArraySpec, BuiltBackbone, build_backbone, describe_inputs, pack_inputs
+from tlplug.backbones.build import (
+    STRING,
+    ArraySpec,
+    BuiltBackbone,
+    build_backbone,
+    build_network,
+    describe_inputs,
+    pack_inputs,
+)
+from tlplug.backbones.cuts import Stage, cut_below, cut_for, split_at, stages_of
 from tlplug.backbones.keras_file import load_keras
 from tlplug.backbones.quiet import import_keras, quiet
 from tlplug.backbones.selection import (
@@ -17,13 +26,19 @@ __all__ = [
     "ArraySpec",
     "BuiltBackbone",
     "Selection",
+    "Stage",
     "build_backbone",
+    "build_network",
+    "cut_below",
+    "cut_for",
     "describe_inputs",
     "import_keras",
     "load_keras",
     "pack_inputs",
     "quiet",
     "select_backbone",
+    "split_at",
     "split_options",
+    "stages_of",
     "with_random_weights",
 ]

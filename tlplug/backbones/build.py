@@ -55,7 +55,25 @@ class BuiltBackbone:
 
 
 def build_backbone(selection: Selection) -> BuiltBackbone:
-    """Build a backbone with its weights; imports TensorFlow.
+    """Build a backbone with its weights, and measure it; imports TensorFlow.
+
+    Raises:
+        WeightsError: the weights cannot be had, or do not fit the model.
+        PluginError: the builder fails, or what it returns is no backbone.
+    """
+    model, record = build_network(selection), selection.entry.record
+    return BuiltBackbone(
+        model=model,
+        inputs=describe_inputs(model, record.input_shape),
+        embedding_size=int(model.outputs[0].shape[1]),
+        digest=_digest(model, selection.entry.identity),
+        parameters=model.count_params(),
+        files=_files(selection),
+    )
+
+
+def build_network(selection: Selection) -> keras.Model:
+    """Build the model of a backbone, and nothing else: with random weights no files are fetched for its preprocess.
 
     Raises:
         WeightsError: the weights cannot be had, or do not fit the model.
@@ -82,18 +100,11 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
         raise PluginError(f"The backbone {name!r} cannot be built: {first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise PluginError(f"The backbone {name!r} returned no keras.Model. Received: {type(model).__name__}.")
-    size = _embedding_size(name, model)
+    _check_embedding(name, model)
     if all(selection.options[option.name] == option.default for option in record.options):
         _check_stated(name, model, record.input_shape)
     model.trainable = False
-    return BuiltBackbone(
-        model=model,
-        inputs=describe_inputs(model, record.input_shape),
-        embedding_size=size,
-        digest=_digest(model, selection.entry.identity),
-        parameters=model.count_params(),
-        files=_files(selection),
-    )
+    return model
 
 
 def _stored(selection: Selection) -> Path:
@@ -118,7 +129,7 @@ def _files(selection: Selection) -> dict[str, Path]:
     return files
 
 
-def _embedding_size(name: str, model: keras.Model) -> int:
+def _check_embedding(name: str, model: keras.Model) -> None:
     if not model.built or not getattr(model, "outputs", None):
         raise PluginError(
             f"The backbone {name!r} must return a functional or Sequential model with a keras.Input, whose shapes are "
@@ -130,7 +141,6 @@ def _embedding_size(name: str, model: keras.Model) -> int:
             f"The backbone {name!r} must return one pooled embedding (None, size). Received: {received}. "
             "Add keras.layers.GlobalAveragePooling2D() or the like."
         )
-    return int(model.outputs[0].shape[1])
 
 
 def _check_stated(name: str, model: keras.Model, stated: tuple[int | None, ...] | None) -> None:

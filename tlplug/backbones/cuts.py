@@ -146,7 +146,7 @@ def split_at(model: keras.Model, cut: str) -> tuple[keras.Model, keras.Model]:
     Example::
 
         trunk, top = split_at(model, cut_for(model, 1))
-        top([trunk(images), *(arrays[tensor.name] for tensor in top.inputs[1:])])
+        top([trunk(tensors), *(tensors[tensor.name] for tensor in top.inputs[1:])])
     """
     if not is_graph(model):
         raise UsageError(f"The network {model.name!r} is no graph of layers and cannot be cut. Valid: train all of it.")
@@ -170,13 +170,13 @@ def _refusal(graph: Graph, model: str, cut: str) -> str:
     calls = graph.named(cut)
     if not calls:
         return (
-            f"The network {model!r} has no layer {cut!r}.{did_you_mean(cut, names)} It can be cut at {names[0]!r}, "
-            f"{names[-1]!r} and {len(names) - 2} between them."
+            f"The network {model!r} has no layer {cut!r}.{did_you_mean(cut, names)} It can be cut at "
+            f"{counted(len(names), 'layer')}, {names[0]!r} the lowest and {names[-1]!r} the highest."
         )
     below = [number for number in graph.cuts if number < calls[0]] or graph.cuts[:1]
     return (
-        f"The network {model!r} cannot be cut at {cut!r}: it is inside a block, or not all weights are on one side. "
-        f"The nearest cut is {graph.calls[below[-1]].name!r}."
+        f"The network {model!r} cannot be cut at {cut!r}, inside a block or beside other weights. The "
+        f" nearest cut is {graph.calls[below[-1]].name!r}."
     )
 
 
@@ -249,6 +249,8 @@ def _joins(graph: Graph, calls: int) -> bool:
 def _points(graph: Graph, kernels: int) -> list[_Point]:
     groups: list[list[int]] = []
     for cut in graph.cuts:
+        if not graph.below[cut] & kernels:  # a normalization of the inputs is no stage
+            continue
         if groups and not graph.between(groups[-1][-1], cut) & kernels:
             groups[-1].append(cut)
         else:
@@ -290,7 +292,7 @@ def _drops(graph: Graph, points: Sequence[_Point], kernels: int) -> dict[int, in
     chosen: dict[int, int] = {}
     first = 0
     for low, high in zip(graph.cuts, graph.cuts[1:], strict=False):
-        if not _falls(graph.shape(low), graph.shape(high)):
+        if low not in place or not _falls(graph.shape(low), graph.shape(high)):
             continue
         at, end = place[low], place[high]
         if graph.shape(low)[-1] == graph.shape(high)[-1] and (at == end or points[end].joins):

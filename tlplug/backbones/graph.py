@@ -277,7 +277,7 @@ def _given(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
 def _with_mask(tensor: keras.KerasTensor, mask: keras.KerasTensor) -> keras.KerasTensor:
     import keras
 
-    class WithMask(keras.layers.Layer):
+    class WithMask(keras.layers.Layer):  # type: ignore[misc] # Keras has no types
         """Return the first of two tensors, the second attached to it as its mask."""
 
         def call(self, pair: Sequence[Any]) -> Any:

@@ -9,6 +9,7 @@ import click
 
 from tlplug.cli.options import common
 from tlplug.cli.output import clean, print_json, print_table
+from tlplug.errors import UsageError
 
 Row = dict[str, Any]
 _SHOWN = 3
@@ -67,18 +68,36 @@ def _valid(option: Row) -> str:
 @click.command(short_help="List the backbones, or show one.")
 @click.argument("name", required=False)
 @click.option("--modality", metavar="NAME", help="Only those of this modality.")
+@click.option("--stages", is_flag=True, help="Show what fine-tuning can unfreeze of one; builds its network.")
 @common
-def backbones(name: str | None, *, modality: str | None, as_json: bool) -> None:
+def backbones(name: str | None, *, modality: str | None, stages: bool, as_json: bool) -> None:
     """List the backbones, or show one with its options and weights.
 
     \b
     Example:
       tlplug backbones --modality image
     """
-    from tlplug.catalogue import list_backbones
+    from tlplug.catalogue import list_backbones, list_stages
 
+    if stages:
+        if name is None:
+            raise UsageError("--stages shows those of one backbone. Type: tlplug backbones NAME --stages")
+        _show_stages(list_stages(name, modality=modality), as_json=as_json)
+        return
     columns = ["name", "modality", "parameters", "weights", "plugin"]
     _show("backbone", name, [] if name else list_backbones(modality), columns, as_json=as_json)
+
+
+def _show_stages(rows: Sequence[Row], *, as_json: bool) -> None:
+    if as_json:
+        print_json(list(rows))
+        return
+    cells = []
+    for row in rows:
+        layers = row["layers"]
+        shown = f"{layers[0]} to {layers[-1]}" if len(layers) > 1 else "".join(layers)
+        cells.append([row["number"], row["name"] or "the inputs", shown, f"{row['parameters']:,}"])
+    print_table(["stage", "above", "layers", "parameters"], cells)
 
 
 def _listing(kind: str, plural: str, columns: Sequence[str], rows: Callable[[], Sequence[Row]]) -> click.Command:

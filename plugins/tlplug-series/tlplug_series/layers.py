@@ -22,7 +22,8 @@ class ChannelsToBatch(keras.layers.Layer):
         return ops.reshape(ops.transpose(series, (0, 2, 1)), (-1, series.shape[1]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (None, input_shape[1])
+        batch, length, channels = input_shape
+        return (batch and batch * channels, length)
 
 
 @keras.saving.register_keras_serializable(package="tlplug_series")
@@ -43,7 +44,8 @@ class BatchToChannels(keras.layers.Layer):
         return ops.reshape(embeddings, (-1, self.channels * embeddings.shape[1]))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (None, self.channels * input_shape[1])
+        rows, size = input_shape
+        return (rows and rows // self.channels, self.channels * size)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "channels": self.channels}
@@ -65,7 +67,8 @@ class ChannelsLast(keras.layers.Layer):
         return ops.transpose(ops.reshape(series, (-1, self.channels, series.shape[1])), (0, 2, 1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (None, input_shape[1], self.channels)
+        rows, length = input_shape
+        return (rows and rows // self.channels, length, self.channels)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "channels": self.channels}
