@@ -65,6 +65,7 @@ def imported(python, tmp_path, monkeypatch):
         "runtimes",
         "exporters",
         "readers",
+        "augmentations",
         "plugins list",
         "weights list",
         "weights verify",

@@ -13,6 +13,7 @@ from tlplug.errors import OptionError, PluginError, UnknownNameError, UsageError
 from tlplug.registry import PLURALS, registry
 
 LISTS = [
+    tlplug.list_augmentations,
     tlplug.list_backbones,
     tlplug.list_exporters,
     tlplug.list_heads,
@@ -44,6 +45,7 @@ def test_the_hosts_own_parts_are_listed():
     assert [row["name"] for row in tlplug.list_readers()] == ["folder", "table"]
     assert [row["name"] for row in tlplug.list_backbones()] == ["file:<model.keras>"]
     assert tlplug.list_preprocesses() == []
+    assert tlplug.list_augmentations() == []
     assert {row["plugin"] for row in tlplug.list_heads()} == {"tlplug"}
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tlplug import errors
 from tlplug.errors import OptionError, PluginError
 from tlplug.specs import (
+    Augmentation,
     Backbone,
     BackboneFamily,
     Exporter,
@@ -38,6 +39,7 @@ GOOD = {
     Runtime: {"name": "a", "priority": 1, "available": "m:f", "compile": "m:f", "open": "m:f"},
     Exporter: {"name": "a", "suffix": ".x", "export": "m:f", "open": "m:f"},
     Reader: {"name": "a", "sniff": "m:f", "read": "m:f"},
+    Augmentation: {"name": "a", "modality": "image", "apply": "m:f", "light": 0.1},
     Option: {"name": "a", "type": int},
     Source: {"kind": "url", "location": "https://example.org/x"},
     Weights: {"sources": (Source(kind="file", location="/x"),)},
@@ -46,7 +48,7 @@ REFERENCES = [
     (record, field) for record, fields in GOOD.items() for field, value in fields.items() if value == "m:f"
 ] + [(Preprocess, "preview"), (Preprocess, "demo"), (Head, "build")]
 NAMES = [(record, field) for record, fields in GOOD.items() for field in ("name", "prefix") if field in fields]
-NAMES += [(Backbone, "modality"), (Preprocess, "modality")]
+NAMES += [(record, "modality") for record in (Backbone, Preprocess, Augmentation)]
 
 
 def made(record, **fields):
@@ -135,6 +137,20 @@ def test_a_head_is_either_built_or_fitted(parts):
 
 def test_a_head_may_be_fitted():
     assert Head(name="a", fit="m:f", apply="m:f", to_keras="m:f").build is None
+
+
+@pytest.mark.parametrize("amount", ["0.1", float("nan"), float("inf"), True, [1]])
+@pytest.mark.parametrize("strength", ["light", "strong"])
+def test_an_amount_is_a_finite_number(strength, amount):
+    with pytest.raises(TypeError) as error:
+        made(Augmentation, **{strength: amount})
+    assert str(error.value) == f"Augmentation 'a': {strength} is a number or None. Received: {amount!r}."
+
+
+def test_an_augmentation_is_a_part_of_some_strength():
+    with pytest.raises(ValueError, match=r"^Augmentation 'a' has an amount as light, as strong, or both\.$"):
+        made(Augmentation, light=None)
+    assert made(Augmentation, light=0, arrays=["a", "b"]).arrays == ("a", "b")
 
 
 @pytest.mark.parametrize("suffix", ["png", ".PNG", ""])

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tlplug.errors import TlplugError as TlplugError
     from tlplug.hookspecs import hookimpl as hookimpl
+    from tlplug.registration import register_augmentation as register_augmentation
     from tlplug.registration import register_backbone as register_backbone
     from tlplug.registration import register_head as register_head
     from tlplug.registration import register_preprocess as register_preprocess
+    from tlplug.specs import Augmentation as Augmentation
     from tlplug.specs import Backbone as Backbone
 
 _HOMES = {
@@ -29,6 +31,7 @@ _HOMES = {
         "WeightsError",
     ),
     "tlplug.specs": (
+        "Augmentation",
         "Backbone",
         "BackboneFamily",
         "Example",
@@ -43,13 +46,14 @@ _HOMES = {
         "Weights",
     ),
     "tlplug.hookspecs": ("hookimpl",),
-    "tlplug.registration": ("register_backbone", "register_head", "register_preprocess"),
+    "tlplug.registration": ("register_augmentation", "register_backbone", "register_head", "register_preprocess"),
     "tlplug.weights": ("download", "fetch_wheel", "trusted"),
     "tlplug.backbones": ("import_keras",),
     "tlplug.data": ("Dataset", "load_data"),
     "tlplug.model": ("Model", "load", "train"),
     "tlplug.catalogue": (
         "backbone",
+        "list_augmentations",
         "list_backbones",
         "list_exporters",
         "list_heads",

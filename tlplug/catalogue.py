@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import keras
 
 
+_AMOUNTS = ("arrays", "light", "strong")
+"""Of an augmentation."""
+
+
 class BackboneHandle:
     """A backbone by name: what is known of it, and how to get it as a plain Keras model."""
 
@@ -107,6 +111,11 @@ def list_readers() -> list[dict[str, Any]]:
     return _rows("reader")
 
 
+def list_augmentations() -> list[dict[str, Any]]:
+    """List the augmentations."""
+    return _rows("augmentation")
+
+
 def list_plugins() -> list[dict[str, Any]]:
     """List the plugins, those that cannot be used included: ``error`` says why."""
     return [
@@ -136,7 +145,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "plugin": entry.plugin.distribution,
         "version": entry.plugin.version,
     }
-    for name in ("summary", "licence", "reference", "parameters", "priority", "suffix", "suffixes", "tasks"):
+    for name in ("summary", "licence", "reference", "parameters", "priority", "suffix", "suffixes", "tasks", *_AMOUNTS):
         if hasattr(record, name):
             value = getattr(record, name)
             described[name] = list(value) if isinstance(value, tuple) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pluggy
 
-from tlplug.specs import Backbone, BackboneFamily, Exporter, Head, Preprocess, Reader, Runtime
+from tlplug.specs import Augmentation, Backbone, BackboneFamily, Exporter, Head, Preprocess, Reader, Runtime
 
 PROJECT = "tlplug"
 """The pluggy project and the entry-point group."""
@@ -96,4 +96,17 @@ class HookSpecs:
         ...     return [Reader(name="archive", sniff="my_package.archive:sniff", read="my_package.archive:read")]
         >>> reader()[0].name
         'archive'
+        """
+
+    @hookspec
+    def augmentation(self) -> list[Augmentation]:  # type: ignore[empty-body]
+        """Random changes of an example that leave its class as it is.
+
+        >>> from tlplug import Augmentation, hookimpl
+        >>> @hookimpl
+        ... def augmentation():
+        ...     return [Augmentation(name="spectrum-noise", modality="spectrum", apply="my_package.noise:apply",
+        ...                          light=0.02, strong=0.1)]
+        >>> augmentation()[0].strong
+        0.1
         """

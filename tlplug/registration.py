@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from tlplug.plugins import Plugin
 from tlplug.registry import registry
-from tlplug.specs import Backbone, Head, Option, Preprocess, Source, Weights
+from tlplug.specs import Augmentation, Backbone, Head, Option, Preprocess, Source, Weights
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -114,5 +114,26 @@ def register_preprocess(
         )
         registry().add("preprocess", record, owner)
         return make
+
+    return decorate
+
+
+def register_augmentation(
+    name: str, *, modality: str, light: float | None = None, strong: float | None = None, **fields: Any
+) -> Callable[[Function], Function]:
+    """Register an ``apply(arrays, generator, amount) -> arrays`` function as an augmentation.
+
+    >>> import tlplug
+    >>> @tlplug.register_augmentation("numbers-noise", modality="numbers", light=0.02, strong=0.1)
+    ... def noise(arrays, generator, amount):
+    ...     values = arrays["values"]
+    ...     return {**arrays, "values": values + generator.normal(0, amount, values.shape).astype(values.dtype)}
+    """
+    owner = _owner()
+
+    def decorate(apply: Function) -> Function:
+        record = Augmentation(name=name, modality=modality, apply=apply, light=light, strong=strong, **fields)
+        registry().add("augmentation", record, owner)
+        return apply
 
     return decorate

@@ -22,6 +22,7 @@ PLURALS = {
     "runtime": "runtimes",
     "exporter": "exporters",
     "reader": "readers",
+    "augmentation": "augmentations",
 }
 """Each kind of record, and the command that lists it."""
 
@@ -61,13 +62,17 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """All entries of a kind, by name, those with a taken name included."""
-        return sorted((entry for entry in self._entries if entry.kind == kind), key=lambda e: (e.name, e.qualified))
+        return sorted(self.in_order(kind), key=lambda entry: (entry.name, entry.qualified))
+
+    def in_order(self, kind: str) -> list[Entry]:
+        """All entries of a kind, as they were registered: distribution by distribution, each as its hook lists them."""
+        return [entry for entry in self._entries if entry.kind == kind]
 
     def get(self, kind: str, name: str, *, modality: str | None = None) -> Entry:
         """Return the entry that `name` means.
 
         Args:
-            kind: ``backbone``, ``preprocess``, ``head``, ``runtime``, ``exporter`` or ``reader``.
+            kind: ``backbone``, ``preprocess``, ``head``, ``runtime``, ``exporter``, ``reader`` or ``augmentation``.
             name: a bare name, ``distribution/name``, or ``prefix:rest`` for a backbone family.
             modality: of the data, for families whose backbones fit any.
 

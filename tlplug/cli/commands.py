@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "runtimes": "tlplug.cli.listing:runtimes",
     "exporters": "tlplug.cli.listing:exporters",
     "readers": "tlplug.cli.listing:readers",
+    "augmentations": "tlplug.cli.listing:augmentations",
     "plugins": "tlplug.cli.plugins:plugins",
     "weights": "tlplug.cli.weights:weights",
     "cache": "tlplug.cli.cache:cache",

@@ -130,3 +130,9 @@ runtimes = _listing(
 )
 exporters = _listing("exporter", "exporters", ["name", "suffix", "summary", "plugin"], _rows_of("list_exporters"))
 readers = _listing("reader", "readers", ["name", "summary", "plugin"], _rows_of("list_readers"))
+augmentations = _listing(
+    "augmentation",
+    "augmentations",
+    ["name", "modality", "light", "strong", "summary", "plugin"],
+    _rows_of("list_augmentations"),
+)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tlplug.specs.augmentation import Augmentation
 from tlplug.specs.backbone import Backbone, BackboneFamily
 from tlplug.specs.exporter import Exporter
 from tlplug.specs.head import Head, HeadFit
@@ -20,7 +21,7 @@ from tlplug.specs.reference import API, Reference, accepted_options, load_refere
 from tlplug.specs.runtime import Runtime
 from tlplug.specs.weights import SOURCE_KINDS, Source, Weights
 
-Record = Backbone | BackboneFamily | Preprocess | Head | Runtime | Exporter | Reader
+Record = Backbone | BackboneFamily | Preprocess | Head | Runtime | Exporter | Reader | Augmentation
 
 KINDS: Mapping[str, tuple[type[Any], ...]] = MappingProxyType(
     {
@@ -30,6 +31,7 @@ KINDS: Mapping[str, tuple[type[Any], ...]] = MappingProxyType(
         "runtime": (Runtime,),
         "exporter": (Exporter,),
         "reader": (Reader,),
+        "augmentation": (Augmentation,),
     }
 )
 """The hooks, and the records that each may return."""
@@ -38,6 +40,7 @@ __all__ = [
     "API",
     "KINDS",
     "SOURCE_KINDS",
+    "Augmentation",
     "Backbone",
     "BackboneFamily",
     "Example",
