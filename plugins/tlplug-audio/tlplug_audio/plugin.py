@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlplug import Backbone, Option, Preprocess, Source, Weights, hookimpl
+from tlplug import Augmentation, Backbone, Option, Preprocess, Source, Weights, hookimpl
 from tlplug_audio.audio import HOP
 from tlplug_audio.formats import SUFFIXES
 from tlplug_audio.pooling import POOL, POOLS
@@ -96,4 +96,26 @@ def preprocess() -> list[Preprocess]:
             demo="tlplug_audio.voices:write",
             summary="Sound files, bytes and arrays of any rate, in windows at 16 kHz, pooled to one embedding",
         )
+    ]
+
+
+@hookimpl
+def augmentation() -> list[Augmentation]:
+    def audio(name: str, summary: str, light: float, strong: float) -> Augmentation:
+        apply = f"tlplug_audio.augmentation:{name}"
+        return Augmentation(
+            name=f"audio-{name}",
+            modality="audio",
+            apply=apply,
+            arrays=("waveform",),
+            light=light,
+            strong=strong,
+            summary=summary,
+        )
+
+    return [
+        audio("shift", "Moves the sound in time, round the ends, at most by this share of the window", 0.1, 0.5),
+        audio("gain", "Makes it louder or softer, at most by so many decibels", 6, 12),
+        audio("noise", "Adds white noise, at most of this ratio to the sound", 0.1, 0.56),
+        audio("mask", "Silences a stretch of time and a band of frequencies, at most this share", 0.19, 0.34),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlplug import Backbone, Option, Preprocess, Reader, hookimpl
+from tlplug import Augmentation, Backbone, Option, Preprocess, Reader, hookimpl
 from tlplug_series.formats import SUFFIXES
 from tlplug_series.networks import backbones
 from tlplug_series.series import FIT, MISSING
@@ -84,4 +84,25 @@ def reader() -> list[Reader]:
             read="tlplug_series.npz:read",
             summary="A NumPy archive with X, [n, time] or [n, time, channels], and y, or X_train, y_train ...",
         ),
+    ]
+
+
+@hookimpl
+def augmentation() -> list[Augmentation]:
+    def series(name: str, summary: str, light: float, strong: float) -> Augmentation:
+        apply = f"tlplug_series.augmentation:{name}"
+        return Augmentation(
+            name=f"series-{name}",
+            modality="series",
+            apply=apply,
+            arrays=("series",),
+            light=light,
+            strong=strong,
+            summary=summary,
+        )
+
+    return [
+        series("crop", "Stretches a part to the whole length, at most this share of the steps cut away", 0.1, 0.2),
+        series("scale", "Multiplies each channel by a curve about 1 that deviates by so much", 0.1, 0.2),
+        series("jitter", "Adds noise of this share of each channel's deviation", 0.03, 0.1),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlplug import Backbone, BackboneFamily, Option, Preprocess, hookimpl
+from tlplug import Augmentation, Backbone, BackboneFamily, Option, Preprocess, hookimpl
 from tlplug_text.catalogue import backbones
 from tlplug_text.text import MAX_LENGTH, MAX_WINDOWS
 
@@ -63,5 +63,20 @@ def preprocess() -> list[Preprocess]:
             preview="tlplug_text.text:preview",
             demo="tlplug_text.bbc:write",
             summary="Text files, bytes and texts themselves: tokenized as the network's checkpoint says",
+        )
+    ]
+
+
+@hookimpl
+def augmentation() -> list[Augmentation]:
+    return [
+        Augmentation(
+            name="text-dropout",
+            modality="text",
+            apply="tlplug_text.augmentation:dropout",
+            arrays=("token_ids", "mask"),
+            light=0.05,
+            strong=0.15,
+            summary="Deletes this share of the tokens",
         )
     ]

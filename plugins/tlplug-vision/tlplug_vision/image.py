@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
+DEFAULT_BACKGROUND = BACKGROUNDS["white"]
 THUMBNAIL = 128
 """Longer side of a preview in pixels, at most."""
 
@@ -129,7 +130,7 @@ def preview(source: Any) -> tuple[str, bytes]:
         enlarged = max(image.size) <= THUMBNAIL
         turned = orientation(image) in _TURNED
         whole = image.size if enlarged else _content(image.size, (THUMBNAIL, THUMBNAIL), "pad")
-        small = fit(image, _turn(whole, turned), "squash", BACKGROUNDS["white"], may_draft=image is not source)
+        small = fit(image, _turn(whole, turned), "squash", DEFAULT_BACKGROUND, may_draft=image is not source)
     # JPEG would blur what is tiny already.
     small.save(buffer, "PNG" if enlarged else "JPEG", quality=80)
     return ("image/png" if enlarged else "image/jpeg"), buffer.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from tlplug import Backbone, Option, Preprocess, Source, Weights, hookimpl
+from tlplug import Augmentation, Backbone, Option, Preprocess, Source, Weights, hookimpl
 from tlplug_vision.applications import LICENCE, Application, Family, weight_sets
 from tlplug_vision.catalogue import FAMILIES
 from tlplug_vision.formats import SUFFIXES
@@ -82,6 +82,28 @@ def preprocess() -> list[Preprocess]:
             demo="tlplug_vision.digits:write",
             summary="Image files, bytes and arrays: upright, on a plain background, resized with antialiasing",
         )
+    ]
+
+
+@hookimpl
+def augmentation() -> list[Augmentation]:
+    def image(name: str, summary: str, *, light: float | None = None, strong: float) -> Augmentation:
+        apply = f"tlplug_vision.augmentation:{name}"
+        return Augmentation(
+            name=f"image-{name}",
+            modality="image",
+            apply=apply,
+            arrays=("image",),
+            light=light,
+            strong=strong,
+            summary=summary,
+        )
+
+    return [
+        image("flip", "Mirrors the image, left to right, as often", light=0.5, strong=0.5),
+        image("crop", "Enlarges a part, at most this share of the area cut away", light=0.25, strong=0.65),
+        image("colour", "Changes brightness, contrast and saturation, at most by this factor", light=0.2, strong=0.4),
+        image("randaugment", "Two of rotation, shear, solarization and others, of this strength", strong=0.3),
     ]
 
 
