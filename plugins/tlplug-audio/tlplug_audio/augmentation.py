@@ -48,10 +48,9 @@ def gain(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[
     import numpy as np
 
     waveform = arrays["waveform"]
-    factor = _ratio(generator.uniform(-amount, amount))
-    peak = float(np.abs(waveform).max(initial=0.0))
-    factor = min(factor, max(1.0, 1 / peak)) if peak else factor
-    return {**arrays, "waveform": _within_scale(waveform * np.float32(factor))}
+    loudest = max(1.0, 1 / max(float(np.abs(waveform).max()), 1e-6))
+    factor = min(_ratio(generator.uniform(-amount, amount)), loudest)
+    return {**arrays, "waveform": _limited(waveform * np.float32(factor), waveform)}
 
 
 def noise(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[str, np.ndarray]:
@@ -65,11 +64,10 @@ def noise(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict
     import numpy as np
 
     waveform = arrays["waveform"]
-    level = (
-        amount * _ratio(-generator.uniform(0, NOISE_RANGE)) * np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
-    )
-    added = generator.standard_normal(len(waveform), np.float32) * np.float32(level)
-    return {**arrays, "waveform": _within_scale(waveform + added)}
+    ratio = amount * _ratio(-generator.uniform(0, NOISE_RANGE))
+    level = np.float32(ratio * np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
+    added = level * generator.standard_normal(len(waveform), np.float32)
+    return {**arrays, "waveform": _limited(waveform + added, waveform)}
 
 
 def mask(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[str, np.ndarray]:
@@ -94,7 +92,7 @@ def mask(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[
     masked = np.fft.irfft(spectrum, len(waveform)).astype(np.float32)
     start, end = (round(end * len(waveform)) for end in _stretch(generator, amount))
     masked[start:end] = 0
-    return {**arrays, "waveform": _within_scale(masked)}
+    return {**arrays, "waveform": _limited(masked, waveform)}
 
 
 def _stretch(generator: np.random.Generator, longest: float) -> tuple[float, float]:
@@ -108,5 +106,9 @@ def _ratio(decibels: float) -> float:
     return float(10 ** (decibels / 20))
 
 
-def _within_scale(waveform: np.ndarray) -> np.ndarray:
-    return waveform.clip(-1, 1)
+def _limited(waveform: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Clip what is beyond full scale, and beyond what was there before."""
+    import numpy as np
+
+    limit = np.abs(before).max(initial=1.0)
+    return waveform.clip(-limit, limit)

@@ -18,7 +18,7 @@ def dropout(arrays: Arrays, generator: np.random.Generator, amount: float) -> di
     one stays at least. What a checkpoint's vocabulary calls its tokens makes no difference.
 
     Args:
-        arrays: with ``token_ids``, int32 ``[length]``, and ``mask``, int32 ``[length]``, 1 for tokens and 0 for padding.
+        arrays: with ``token_ids``, int32 ``[length]``, and ``mask``, likewise, 1 for tokens and 0 for padding.
         generator: of all chance.
         amount: the chance of each token to be deleted, from 0 to 1.
 

@@ -64,7 +64,7 @@ def crop(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[
     image = Image.fromarray(arrays["image"])
     share = max(1 - amount * generator.random(), 1 / (image.width * image.height))
     most = min(_RATIO, -math.log(share))
-    ratio = math.exp(generator.uniform(-most, most))
+    ratio = math.exp(most * generator.uniform(-1, 1))
     width, height = (
         side * math.sqrt(part) for side, part in zip(image.size, (share * ratio, share / ratio), strict=True)
     )
