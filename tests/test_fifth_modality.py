@@ -8,12 +8,15 @@ import json
 import numpy as np
 import pytest
 
+from tlplug.backbones import select_backbone
+from tlplug.features import augmenter_for, extractor_for
+
 SMELL = '''
 """Smells: a file has one line a second, each with four sensor values. The network takes their mean and spread."""
 
 import numpy as np
 
-from tlplug import Backbone, Option, Preprocess, hookimpl
+from tlplug import Augmentation, Backbone, Option, Preprocess, hookimpl
 
 TLPLUG_API = 1
 
@@ -40,6 +43,16 @@ def build(weights, *, width=8):
     inputs = [keras.Input((4,), name=name) for name in ("level", "spread")]
     branches = [keras.layers.Dense(width, activation="tanh")(one) for one in inputs]
     return keras.Model(inputs, keras.layers.Concatenate()(branches))
+
+
+def drift(arrays, generator, amount):
+    moved = arrays["level"] + generator.normal(0, amount, 4)
+    return {**arrays, "level": moved.astype("float32")}
+
+
+@hookimpl
+def augmentation():
+    return [Augmentation(name="smell-drift", modality="smell", apply=drift, light=0.1, strong=0.4)]
 
 
 @hookimpl
@@ -76,7 +89,20 @@ def test_it_is_listed_as_what_it_is(cli, data):
     (row,) = [row for row in cli("backbones", "--modality", "smell", "--json").json if ":" not in row["name"]]
     assert (row["name"], row["modality"], row["plugin"], row["version"]) == ("nose", "smell", "tlplug-smell", "0.7")
     (row,) = [row for row in cli("plugins", "list", "--json").json if row["distribution"] == "tlplug-smell"]
-    assert (row["hooks"], row["names"], row["error"]) == (["backbone", "preprocess"], ["nose", "sniff"], None)
+    assert row["hooks"] == ["backbone", "preprocess", "augmentation"]
+    assert (row["names"], row["error"]) == (["nose", "sniff", "smell-drift"], None)
+
+
+def test_its_examples_have_views(cli, data):
+    (row,) = [row for row in cli("augmentations", "--json").json if row["modality"] == "smell"]
+    assert (row["name"], row["light"], row["strong"], row["plugin"]) == ("smell-drift", 0.1, 0.4, "tlplug-smell")
+    extractor = extractor_for(select_backbone("nose", modality="smell", weights="random"), keep=False)
+    example = extractor.preprocess.make()(data / "rain" / "0.smell")
+    views = [augmenter_for("smell", "strong", seed=1)(example, b"rain/0", view) for view in range(4)]
+    assert views[0] == example
+    assert len({view["level"].tobytes() for view in views}) == 4
+    assert all(view["spread"] is not None and (view["spread"] == example["spread"]).all() for view in views)
+    assert augmenter_for("smell", "light", seed=1).identity
 
 
 def test_everything_works_as_for_any_other(cli, data, cache, tmp_path):

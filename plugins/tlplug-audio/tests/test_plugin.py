@@ -42,7 +42,7 @@ def test_the_entry_point_brings_yamnet_and_the_preprocess():
 
 def test_importing_it_imports_nothing_heavy():
     source = (
-        "import sys; from tlplug_audio import plugin; plugin.backbone(); plugin.preprocess();"
+        "import sys; from tlplug_audio import plugin; plugin.backbone(); plugin.preprocess(); plugin.augmentation();"
         "names = 'keras tensorflow numpy soundfile soxr librosa numba scipy h5py PIL'.split();"
         "print([name for name in names if name in sys.modules])"
     )

@@ -28,7 +28,7 @@ def test_the_entry_point_brings_the_backbones_the_family_and_the_preprocess():
 def test_importing_it_imports_nothing_heavy():
     heavy = ("keras", "tensorflow", "numpy", "keras_hub", "tokenizers", "safetensors")
     source = (
-        "import sys; from tlplug_text import plugin; plugin.backbone(); plugin.preprocess();"
+        "import sys; from tlplug_text import plugin; plugin.backbone(); plugin.preprocess(); plugin.augmentation();"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)

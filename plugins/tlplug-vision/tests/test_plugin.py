@@ -30,7 +30,7 @@ def test_the_entry_point_brings_41_backbones_and_the_preprocess():
 
 def test_importing_it_imports_nothing_heavy():
     source = (
-        "import sys; from tlplug_vision import plugin; plugin.backbone(); plugin.preprocess();"
+        "import sys; from tlplug_vision import plugin; plugin.backbone(); plugin.preprocess(); plugin.augmentation();"
         "print([name for name in ('keras', 'tensorflow', 'numpy', 'PIL', 'sklearn', 'h5py') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
