@@ -26,6 +26,7 @@ _HOMES = {
         "PluginError",
         "RunError",
         "TlplugError",
+        "TrainingError",
         "UnknownNameError",
         "UsageError",
         "WeightsError",

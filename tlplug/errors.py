@@ -67,6 +67,10 @@ class PluginError(TlplugError):
     """A plugin whose code or records cannot be used."""
 
 
+class TrainingError(TlplugError):
+    """A training came to nothing: its loss became no number, or the memory ran out."""
+
+
 class DownloadError(TlplugError):
     """Something that could not be fetched from the network."""
 

@@ -18,7 +18,16 @@ from tlplug.predictor import Prediction, Predictor
 from tlplug.registry import registry
 from tlplug.specs import parse_options
 from tlplug.storage import open_text, read_json, replace_file, write_json
-from tlplug.training import MAX_UNREADABLE, Training, check_strategy, report_input, run_info, train_frozen
+from tlplug.training import (
+    FEATURES,
+    MAX_UNREADABLE,
+    Training,
+    check_tuning,
+    report_input,
+    run_info,
+    train_frozen,
+    train_tuned,
+)
 
 DEFAULT_HEAD = "linear"
 
@@ -134,7 +143,10 @@ def train(
     *,
     backbone: str | None = None,
     head: str = DEFAULT_HEAD,
-    strategy: str = "features",
+    strategy: str = FEATURES,
+    stages: int | None = None,
+    unfreeze: str | None = None,
+    augment: str = "none",
     weights: str | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -142,6 +154,8 @@ def train(
     against: str | None = None,
     refit: bool = False,
     max_unreadable: float = MAX_UNREADABLE,
+    checkpoints: str | Path | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> Model:
     """Train a classifier and measure it on the held-out part of the data.
 
@@ -149,16 +163,23 @@ def train(
         data: a `Dataset`, or a path for `tlplug.load_data`.
         backbone: its name; the modality's default when None.
         head: its name.
-        strategy: ``features``: the backbone stays frozen.
+        strategy: ``features``: the backbone stays frozen; ``fine-tune``: then its topmost stages train together with
+            the head; ``full``: then all of it; ``scratch``: all of it, from random weights.
+        stages: how many train with ``fine-tune``, from the top; 1 when None.
+        unfreeze: name of the lowest layer that trains, instead of `stages`.
+        augment: ``none``, ``light`` or ``strong``: how the examples that train are changed at random.
         weights: name of a weight set of the backbone, or ``random``; its first one when None.
-        options: values by address, such as ``{"head.dropout": 0.2, "preprocess.aspect": "crop"}``.
+        options: values by address, such as ``{"head.dropout": 0.2, "tuning.epochs": 5}``.
         seed: of the split, the folds and whatever else is random.
         runtime: how the backbone is run; the best that takes it when None.
         against: ``random`` measures the same head on random weights as well.
         refit: afterwards fit the head on the held-out part too; the figures stay those measured before.
         max_unreadable: the share of unreadable examples above which nothing is trained.
+        checkpoints: folder that keeps the state of fine-tuning after each epoch, and goes on from what is there.
+        callbacks: of Keras, for fine-tuning.
 
     Raises:
+        TrainingError: fine-tuning came to nothing.
         UsageError: a name or an option that does not exist or fit.
         DataError: the data cannot be used.
         WeightsError: the weights cannot be had.
@@ -171,7 +192,6 @@ def train(
         model.save("runs/photos")
     """
     started = time.perf_counter()
-    check_strategy(strategy)
     if not 0 <= max_unreadable <= 1:
         raise UsageError(
             f"The share that may be unreadable is from 0 to 1. Received: {max_unreadable}. Valid: --max-unreadable 0.5."
@@ -179,6 +199,7 @@ def train(
     if against not in (None, RANDOM):
         raise UsageError(f"A model can be measured against 'random'. Received: {against!r}.")
     parts = split_options(options or {})
+    tuning = check_tuning(strategy, parts["tuning"], stages=stages, unfreeze=unfreeze, augment=augment, refit=refit)
     head_entry = registry().get("head", head)
     choice = HeadChoice(head_entry, parse_options("head", head_entry.record.options, parts["head"]), seed)
     if not isinstance(data, Dataset):
@@ -194,15 +215,16 @@ def train(
         sources=data.train.sources,
         seed=seed,
     )
-    training = train_frozen(
-        data,
-        selection,
-        choice,
-        runtime=runtime,
-        against_random=against == RANDOM,
-        refit=refit,
-        max_unreadable=max_unreadable,
-    )
+    arguments: dict[str, Any] = {
+        "runtime": runtime,
+        "against_random": against == RANDOM,
+        "max_unreadable": max_unreadable,
+    }
+    if tuning is None:
+        training = train_frozen(data, selection, choice, refit=refit, **arguments)
+    else:
+        kept = Path(checkpoints) if checkpoints is not None else None
+        training = train_tuned(data, selection, choice, tuning, checkpoints=kept, callbacks=callbacks, **arguments)
     info = run_info(training, selection, choice, strategy=strategy, refit=refit)
     info["seconds"] = round(time.perf_counter() - started, 3)
     return Model(training.predictor, training.metrics, info, training=training)

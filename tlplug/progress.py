@@ -7,11 +7,15 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Protocol, TextIO
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """Told how many units more are done, and what to say beside their number."""
+
+    def __call__(self, more: int, said: str = "", /) -> None: ...
 
 
 class Reporter(Protocol):
@@ -29,7 +33,7 @@ class Silent:
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:  # noqa: ARG002
-        yield lambda _: None
+        yield lambda _, __="": None
 
     def note(self, text: str) -> None:
         pass
@@ -56,12 +60,13 @@ class Lines:
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Advance]:
         done, said = 0, time.monotonic()
 
-        def advance(more: int) -> None:
+        def advance(more: int, beside: str = "", /) -> None:
             nonlocal done, said
             done += more
             if time.monotonic() - said >= self._patience:
                 said = time.monotonic()
-                self.note(f"{label}: {_amount(done, unit)}" + (f" of {_amount(total, unit)}" if total else ""))
+                share = f" of {_amount(total, unit)}" if total else ""
+                self.note(f"{label}: {_amount(done, unit)}{share}{f', {beside}' if beside else ''}")
 
         yield advance
 
@@ -93,10 +98,11 @@ class Bars:
         )
 
         count = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), count, TimeRemainingColumn())
+        text, beside = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[said]}", markup=False)
+        columns = (text, BarColumn(), count, TimeRemainingColumn(), beside)
         with Progress(*columns, console=self._console, transient=True) as bar:
-            task = bar.add_task(label, total=total)
-            yield lambda more: bar.advance(task, more)
+            task = bar.add_task(label, total=total, said="")
+            yield lambda more, said="", /: bar.update(task, advance=more, said=said)
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

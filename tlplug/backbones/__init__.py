@@ -8,6 +8,7 @@ from tlplug.backbones.build import (
     build_network,
     describe_inputs,
     pack_inputs,
+    with_model,
 )
 from tlplug.backbones.cuts import Stage, cut_below, cut_for, split_at, stages_of
 from tlplug.backbones.keras_file import load_keras
@@ -40,5 +41,6 @@ __all__ = [
     "split_at",
     "split_options",
     "stages_of",
+    "with_model",
     "with_random_weights",
 ]

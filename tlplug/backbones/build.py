@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,11 @@ def build_backbone(selection: Selection) -> BuiltBackbone:
         parameters=model.count_params(),
         files=_files(selection),
     )
+
+
+def with_model(built: BuiltBackbone, model: keras.Model, selection: Selection) -> BuiltBackbone:
+    """Return what is known of another model of the same backbone: a part of it, or itself after it was trained."""
+    return replace(built, model=model, digest=_digest(model, selection.entry.identity), parameters=model.count_params())
 
 
 def build_network(selection: Selection) -> keras.Model:

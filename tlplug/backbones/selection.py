@@ -18,7 +18,7 @@ RANDOM = "random"
 _ASKED = 16
 """Sources that a preprocess is asked about before a backbone is built."""
 
-PARTS = ("backbone", "preprocess", "head", "reader")
+PARTS = ("backbone", "preprocess", "head", "reader", "tuning")
 """What options can be set for."""
 
 

@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 @click.command(short_help="Train a classifier from labelled examples and measure it.")
 @click.argument("data")
 @click.option("--head", default="linear", show_default=True, metavar="NAME", help="What is trained on the embeddings.")
-@click.option("--strategy", default="features", show_default=True, metavar="NAME", help="How the backbone is used.")
+@click.option(
+    "--strategy",
+    default="features",
+    show_default=True,
+    metavar="NAME",
+    help="What trains: features (the head alone), fine-tune, full, or scratch.",
+)
+@click.option("--stages", type=int, metavar="K", help="With fine-tune: the topmost stages that train; 1 if left out.")
+@click.option("--unfreeze", metavar="LAYER", help="With fine-tune: the lowest layer that trains.")
+@click.option("--augment", default="none", show_default=True, metavar="NAME", help="none, light or strong changes.")
 @click.option("--test", metavar="DATA", help="Report on this data set; then all of DATA trains.")
 @click.option("--holdout", type=float, default=0.2, show_default=True, help="Share held out if DATA has no test part.")
 @click.option("--out", metavar="RUN", help="The folder to make; runs/DATA-DATE-TIME when left out.")
 @click.option("--against", metavar="random", help="Measure the same head on random weights as well.")
 @click.option("--refit", is_flag=True, help="Afterwards fit the head on everything; the figures stay as measured.")
-@click.option("--epochs", type=int, help="The same as --set head.epochs=...")
-@click.option("--learning-rate", type=float, help="The same as --set head.learning_rate=...")
+@click.option("--epochs", type=int, help="Of whatever trains: tuning.epochs or head.epochs.")
+@click.option("--learning-rate", type=float, help="Likewise.")
 @click.option(
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
@@ -49,6 +58,7 @@ def train(
     label_column: str | None,
     epochs: int | None,
     learning_rate: float | None,
+    strategy: str,
     seed: int,
     as_json: bool,
     **arguments: Any,
@@ -63,10 +73,10 @@ def train(
       tlplug train photos/ --backbone efficientnet_lite0 --out runs/photos
       tlplug train reviews.csv --input review --label rating
     """
+    trained = "head" if strategy == "features" else "tuning"
     options = parse_settings(
         settings,
-        head__epochs=epochs,
-        head__learning_rate=learning_rate,
+        **{f"{trained}__epochs": epochs, f"{trained}__learning_rate": learning_rate},
         reader__input=input_column,
         reader__label=label_column,
     )
@@ -75,6 +85,7 @@ def train(
         out=out,
         data_options={"test": test, "holdout": holdout, "modality": modality, "reader": reader},
         options=options,
+        strategy=strategy,
         seed=seed,
         **arguments,
     )

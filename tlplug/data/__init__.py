@@ -11,7 +11,7 @@ from tlplug.data.loading import (
 )
 from tlplug.data.modality import Reads, reads_of
 from tlplug.data.reading import prevailing_modality, read_inputs, read_sources
-from tlplug.data.split import assign_folds
+from tlplug.data.split import assign_folds, hold_out
 
 __all__ = [
     "HOLDOUT",
@@ -25,6 +25,7 @@ __all__ = [
     "assign_folds",
     "content_digests",
     "find_inputs",
+    "hold_out",
     "load_data",
     "load_examples",
     "prevailing_modality",

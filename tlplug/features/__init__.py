@@ -1,7 +1,8 @@
 """Embeddings: backbones compiled for a runtime, run in a bounded pipeline, and kept."""
 
+from tlplug.features.activations import CUT, Trunk, Window
 from tlplug.features.augmentation import STRENGTHS, Augmenter, augmenter_for
-from tlplug.features.compilation import compile_backbone, compile_network
+from tlplug.features.compilation import compile_backbone, compile_network, compile_tuned
 from tlplug.features.compiled import CompiledBackbone
 from tlplug.features.extraction import Extractor, Features, extractor_for
 from tlplug.features.pipeline import Span
@@ -9,6 +10,7 @@ from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
 
 __all__ = [
+    "CUT",
     "STRENGTHS",
     "Augmenter",
     "CompiledBackbone",
@@ -17,8 +19,11 @@ __all__ = [
     "Features",
     "PreprocessSpec",
     "Span",
+    "Trunk",
+    "Window",
     "augmenter_for",
     "compile_backbone",
     "compile_network",
+    "compile_tuned",
     "extractor_for",
 ]

@@ -52,28 +52,33 @@ TOLERANCE = 1e-3
 """Largest difference from Keras, relative to the largest value, with which a compiled network is accepted."""
 
 
-def compile_backbone(selection: Selection, runtime: str | None = None) -> CompiledBackbone:
+def compile_backbone(
+    selection: Selection, runtime: str | None = None, *, part: BuiltBackbone | None = None
+) -> CompiledBackbone:
     """Return a chosen backbone compiled for a runtime, from the cache where it is there.
 
     Args:
         selection: the backbone, its weights and options.
         runtime: name of the runtime; the available one with the highest priority when None. When a network cannot be
             converted for it, the next one serves.
+        part: compile this model instead, a part of the backbone from its inputs to the output of a layer.
 
     Raises:
         WeightsError, PluginError: it cannot be built, or no runtime takes it.
     """
     runtimes = _runtimes(runtime)
-    built: BuiltBackbone | None = None
+    built = part
     identity: Mapping[str, Any] | None = selection.identity()
     if identity is None:
-        built = build_backbone(selection)
+        built = built or build_backbone(selection)
         identity = {
             "backbone": selection.entry.qualified,
             "options": dict(selection.options),
             "built": built.digest,
             "inputs": [[list(spec.shape), spec.dtype] for spec in built.inputs],
         }
+    if part:
+        identity = {**identity, "part": part.digest}
     keys = [_key(identity, entry) for entry in runtimes]
     if found := _first_cached(keys):
         return found
@@ -90,10 +95,26 @@ def compile_backbone(selection: Selection, runtime: str | None = None) -> Compil
         if not is_disk_trouble(error):
             raise
         warn_cache(f"Cannot keep the compiled backbone in {cache_dir()}", error)
-    temporary = Path(tempfile.mkdtemp(prefix="tlplug-compiled-"))
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    temporary = _temporary()
     built = built or build_backbone(selection)
     return _compile_first(built, _about(selection, built), [(entry, temporary / entry.name) for entry in runtimes])
+
+
+def compile_tuned(selection: Selection, built: BuiltBackbone, runtime: str | None = None) -> CompiledBackbone:
+    """Return a backbone whose weights were trained, compiled for a runtime into a folder of this process.
+
+    Raises:
+        PluginError: no runtime takes it.
+    """
+    folder = _temporary()
+    about = {**_about(selection, built), "tuned": True}
+    return _compile_first(built, about, [(entry, folder / entry.name) for entry in _runtimes(runtime)])
+
+
+def _temporary() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tlplug-compiled-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def compile_network(model: Any, folder: Path, name: str) -> CompiledBackbone:

@@ -2,14 +2,20 @@
 
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import report_input, run_info
-from tlplug.training.strategy import STRATEGIES, check_strategy
+from tlplug.training.settings import Tuning, check_tuning
+from tlplug.training.strategy import FEATURES, STRATEGIES, check_strategy
+from tlplug.training.tuned import train_tuned
 
 __all__ = [
+    "FEATURES",
     "MAX_UNREADABLE",
     "STRATEGIES",
     "Training",
+    "Tuning",
     "check_strategy",
+    "check_tuning",
     "report_input",
     "run_info",
     "train_frozen",
+    "train_tuned",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class Training:
         skipped: what was left out, and why.
         computed: how many embeddings were not kept from before.
         remarks: what the preprocess remarked, and about how many examples.
+        tuning: how the backbone was trained; empty when it stayed frozen.
     """
 
     predictor: Predictor
@@ -50,6 +51,7 @@ class Training:
     skipped: tuple[Skipped, ...]
     computed: int
     remarks: Mapping[str, int]
+    tuning: Mapping[str, Any] = field(default_factory=dict)
 
 
 def train_frozen(

@@ -53,6 +53,7 @@ def run_info(
             "chosen": dict(training.head.chosen),
         },
         "strategy": strategy,
+        "tuning": dict(training.tuning),
         "refit": refit,
         "runtime": {"name": compiled.runtime, "difference_from_keras": compiled.difference},
         "seed": choice.seed,

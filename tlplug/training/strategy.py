@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tlplug.errors import UnknownNameError, did_you_mean
 
-STRATEGIES = {"features": "the backbone stays frozen, the head is fitted to its embeddings"}
+FEATURES = "features"
+
+STRATEGIES = {
+    FEATURES: "the backbone stays frozen, the head is fitted to its embeddings",
+    "fine-tune": "then the topmost stages of the backbone train together with the head",
+    "full": "then all of the backbone trains together with the head",
+    "scratch": "all of the backbone trains, from random weights",
+}
 """Name and meaning of each."""
 
 

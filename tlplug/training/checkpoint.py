@@ -1,0 +1,74 @@
+"""Checkpoints: everything that the rest of a training depends on, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.storage import replace_file
+
+KEPT = 2
+"""Checkpoints of a phase: the last, and the one before in case the disk has damaged it."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a training between two epochs: arrays by name, and what JSON holds."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    values: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one phase of a training, in a folder.
+
+    Args:
+        folder: made when the first is written; None keeps nothing.
+        phase: of the training: each has checkpoints of its own.
+    """
+
+    def __init__(self, folder: Path | None, phase: str) -> None:
+        self._folder, self._phase = folder, phase
+
+    def save(self, epoch: int, state: State) -> None:
+        """Keep the state after an epoch: written under another name, synced, renamed.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if self._folder is None:
+            return
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(dict(state.values))), **state.arrays)
+        data = buffer.getvalue()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(data).hexdigest()
+        with replace_file(self._folder / f"{self._phase}-{epoch:06d}-{digest}.npz") as temporary:
+            temporary.write_bytes(data)
+        for old in self._files()[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def latest(self) -> State | None:
+        """Return the last state that is whole; None when there is none."""
+        for path in reversed(self._files()):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() == path.stem.rpartition("-")[2]:
+                    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                        arrays = {name: file[name] for name in file.files}
+                    return State(arrays, json.loads(str(arrays.pop("values"))))
+        return None
+
+    def _files(self) -> list[Path]:
+        if self._folder is None:
+            return []
+        return sorted(path for path in self._folder.glob(f"{self._phase}-*.npz") if not path.name.startswith("."))

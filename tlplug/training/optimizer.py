@@ -1,0 +1,57 @@
+"""The optimizer of fine-tuning: AdamW with a rate of its own for each variable. Importing it imports Keras."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A linear warm-up to the highest rate, then half a cosine down to nothing.
+
+    Source: Loshchilov, Hutter: SGDR, 2017, arXiv:1608.03983; Goyal et al.: Accurate, large minibatch SGD, 2017,
+    arXiv:1706.02677, for the warm-up.
+
+    Args:
+        highest: the rate at the end of the warm-up.
+        steps: of all of the training.
+        warmup: share of them before that.
+    """
+
+    def __init__(self, highest: float, steps: int, warmup: float) -> None:
+        super().__init__()
+        self.highest, self.steps, self.warmup = highest, steps, max(1, round(steps * warmup))
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / self.warmup
+        share = (step - self.warmup) / max(1, self.steps - self.warmup)
+        falling = 0.5 * (1 + ops.cos(math.pi * ops.clip(share, 0.0, 1.0)))
+        return self.highest * ops.minimum(rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"highest": self.highest, "steps": self.steps, "warmup": self.warmup / self.steps}
+
+
+class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
+    """AdamW whose rate is multiplied for some variables: lower ones further down in the network.
+
+    Source: Loshchilov, Hutter: Decoupled weight decay regularization, 2019, arXiv:1711.05101; Howard, Ruder: Universal
+    language model fine-tuning, 2018, arXiv:1801.06146, for rates by depth.
+
+    Args:
+        schedule: of the rate.
+        factors: of each variable that trains, in their order.
+        **kwargs: of AdamW.
+    """
+
+    def __init__(self, schedule: Schedule, factors: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(schedule, **kwargs)
+        self._factors = list(factors)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        super().update_step(gradient, variable, learning_rate * self._factors[self._get_variable_index(variable)])

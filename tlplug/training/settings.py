@@ -1,0 +1,115 @@
+"""The settings of fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tlplug.errors import UsageError
+from tlplug.specs import Option, parse_options
+from tlplug.training.strategy import FEATURES, check_strategy
+
+OPTIONS = (
+    Option(name="epochs", type=int, minimum=1, help="at most this many; 20, from random weights 100"),
+    Option(name="learning_rate", type=float, minimum=1e-8, help="the highest; 3e-4, from random weights 1e-3"),
+    Option(name="batch_size", type=int, default=32, minimum=1, help="windows of examples per step"),
+    Option(
+        name="patience",
+        type=int,
+        default=5,
+        minimum=0,
+        help="epochs without a better validation after which no more are tried; 0 trains all of them on everything",
+    ),
+    Option(name="warmup", type=float, default=0.1, minimum=0, maximum=0.9, help="share of the steps before that rate"),
+    Option(
+        name="rate_decay",
+        type=float,
+        default=0.5,
+        minimum=0.01,
+        maximum=1,
+        help="the rate of a stage, relative to that of the stage above it",
+    ),
+    Option(name="weight_decay", type=float, default=1e-4, minimum=0, help="of AdamW; biases and norms have none"),
+    Option(name="clip", type=float, default=1.0, minimum=0, help="largest norm of the gradient; 0 clips nothing"),
+    Option(name="label_smoothing", type=float, default=0.0, minimum=0, maximum=0.9, help="share given to all classes"),
+    Option(name="views", type=int, default=4, minimum=1, help="augmented views of each example, with --augment"),
+    Option(name="windows", type=int, default=8, minimum=1, help="of an example that an epoch draws at most"),
+)
+"""What ``--set tuning.NAME=VALUE`` takes."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a network is fine-tuned; see `OPTIONS`.
+
+    Attributes:
+        strategy: ``fine-tune``, ``full`` or ``scratch``.
+        stages: how many are trained, from the top; None with `unfreeze`.
+        unfreeze: name of the lowest layer that is trained.
+        augment: strength of augmentation.
+        options: as parsed.
+    """
+
+    strategy: str
+    stages: int | None
+    unfreeze: str | None
+    augment: str
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, strategy: str, given: Mapping[str, Any], *, stages: int | None, unfreeze: str | None, augment: str
+    ) -> Tuning:
+        """Parse what was given, and fill in what depends on the strategy."""
+        options = parse_options("tuning", OPTIONS, given)
+        scratch = strategy == "scratch"
+        options["epochs"] = options["epochs"] or (100 if scratch else 20)
+        options["learning_rate"] = options["learning_rate"] or (1e-3 if scratch else 3e-4)
+        if scratch:
+            options["rate_decay"] = 1.0  # no layer knows more than another
+        if strategy == "fine-tune" and unfreeze is None:
+            stages = stages or 1
+        return cls(strategy, stages, unfreeze, augment, options)
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that run.json has."""
+        return {
+            "strategy": self.strategy,
+            "stages": self.stages,
+            "unfreeze": self.unfreeze,
+            "augment": self.augment,
+            **self.options,
+        }
+
+
+def check_tuning(
+    strategy: str,
+    given: Mapping[str, Any],
+    *,
+    stages: int | None,
+    unfreeze: str | None,
+    augment: str,
+    refit: bool = False,
+) -> Tuning | None:
+    """Return how the backbone is to be tuned; None for the strategy ``features``.
+
+    Raises:
+        UnknownNameError: there is no such strategy.
+        UsageError: settings that do not go with it.
+        OptionError: an option that does not fit.
+    """
+    if check_strategy(strategy) == FEATURES:
+        stated = {"stages": stages, "unfreeze": unfreeze, "augment": augment if augment != "none" else None}
+        stated |= {f"set tuning.{name}": value for name, value in given.items()}
+        for name, value in stated.items():
+            if value is not None:
+                raise UsageError(f"--{name} is for a backbone that trains: add --strategy fine-tune.")
+        return None
+    if refit:
+        raise UsageError("--refit is for the strategy features alone: fine-tuning would need examples to stop on.")
+    if strategy != "fine-tune" and (stages is not None or unfreeze is not None):
+        raise UsageError(f"The strategy {strategy!r} trains all stages. Valid: --strategy fine-tune with --stages.")
+    if stages is not None and unfreeze is not None:
+        raise UsageError("Either --stages or --unfreeze says what trains. Received: both.")
+    return Tuning.of(strategy, given, stages=stages, unfreeze=unfreeze, augment=augment)

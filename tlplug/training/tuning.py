@@ -1,0 +1,220 @@
+"""Fine-tuning: the head starts from the frozen solution, then the top of the network trains along with it.
+
+Only what is above the cut is in the model that trains, so nothing below can move. Normalizations keep their statistics
+and scales, as Keras' guide to transfer learning has it: with ``trainable = False`` they run in inference mode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug import progress
+from tlplug.backbones import import_keras
+from tlplug.errors import TrainingError
+from tlplug.features import Trunk, Window
+from tlplug.training.batches import Batches, in_batches
+from tlplug.training.checkpoint import Checkpoints, State
+
+if TYPE_CHECKING:
+    import keras
+
+EVALUATION_BATCH = 64
+
+Pool = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What trains: the part of a backbone above the cut, and a head.
+
+    Attributes:
+        top: arrays at the cut to the embedding.
+        head: embedding to probabilities.
+        factors: what the rate of a variable is multiplied with, by its path.
+        pool: makes one embedding out of those of the windows of an example.
+    """
+
+    top: keras.Model
+    head: keras.Model
+    factors: Mapping[str, float]
+    pool: Pool
+
+    def probabilities(self, trunk: Trunk, windows: Sequence[Sequence[Window]]) -> NDArray[np.float32]:
+        """Return those of examples, float32 ``[examples, classes]``, with everything in inference mode."""
+        embeddings = embeddings_of(self.top, self.pool, trunk, windows)
+        return np.asarray(self.head.predict_on_batch(embeddings), np.float32)
+
+
+def embeddings_of(
+    top: keras.Model, pool: Pool, trunk: Trunk, windows: Sequence[Sequence[Window]]
+) -> NDArray[np.float32]:
+    """Return the embeddings of examples out of their windows, float32 ``[examples, size]``."""
+    keras = import_keras()
+    flat = [window for own in windows for window in own]
+    rows = np.empty((len(flat), int(top.outputs[0].shape[1])), np.float32)
+    for positions in in_batches(flat, EVALUATION_BATCH):
+        arrays = trunk.store.read([flat[position] for position in positions])
+        ordered = [arrays[tensor.name] for tensor in top.inputs]
+        given = ordered[0] if isinstance(top, keras.Sequential) else keras.tree.pack_sequence_as(top.input, ordered)
+        rows[positions] = top.predict_on_batch(given)
+    ends = np.cumsum([len(own) for own in windows])
+    return np.stack([pool(part) for part in np.split(rows, ends[:-1])])
+
+
+@dataclass
+class Progress:
+    """How far a training is, and the best of it so far.
+
+    Attributes:
+        epoch: how many are done.
+        history: figures of each.
+        best: epoch after which the held-out examples were answered best; 0 is the frozen start.
+        score: of it: accuracy, and the negative log loss, which decides between equals.
+        weights: of the network then.
+    """
+
+    epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: int = 0
+    score: tuple[float, float] = (-1.0, -math.inf)
+    weights: list[NDArray[Any]] = field(default_factory=list)
+
+
+def tune(
+    network: Network,
+    batches: Batches,
+    options: Mapping[str, Any],
+    *,
+    epochs: int,
+    horizon: int,
+    label: str,
+    checkpoints: Checkpoints,
+    evaluate: Callable[[], tuple[float, float]] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Progress:
+    """Train a network for some epochs, or until held-out examples are answered no better.
+
+    Args:
+        network: as it is to start.
+        batches: of the examples to train on.
+        options: see `tlplug.training.settings.OPTIONS`.
+        epochs: at most this many.
+        horizon: epochs that the schedule of the rate is made for.
+        label: what progress is called.
+        checkpoints: kept after each epoch; the training goes on from the last of them.
+        evaluate: returns accuracy and negative log loss on held-out examples; without it all epochs are done.
+        callbacks: of Keras, beside those of this function.
+
+    Returns:
+        How it went. With `evaluate` the network has the best weights then, else those after the last epoch.
+
+    Raises:
+        TrainingError: the loss is no number before anything was learned, or there is not enough memory.
+    """
+    keras = import_keras()
+    import tensorflow as tf
+
+    from tlplug.training.optimizer import RatedAdamW, Schedule
+
+    steps = [len(batches.plan(epoch)) for epoch in range(horizon)]
+    model = keras.Model(network.top.inputs, network.head(network.top.outputs[0]))
+    optimizer = RatedAdamW(
+        Schedule(options["learning_rate"], sum(steps), options["warmup"]),
+        [network.factors.get(variable.path, 1.0) for variable in model.trainable_variables],
+        weight_decay=options["weight_decay"],
+        global_clipnorm=options["clip"] or None,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=options["label_smoothing"])
+    model.compile(optimizer, loss, jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    state = Progress()
+    if (kept := checkpoints.latest()) is not None:
+        _restore(model, optimizer, state, kept)
+    elif evaluate is not None:
+        state.score, state.weights = evaluate(), model.get_weights()
+    listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, verbose=0)
+    listeners.on_train_begin()
+    model.stop_training = False
+    with progress.task(label, sum(steps[state.epoch : epochs]), "steps") as advance:
+        while state.epoch < epochs and not model.stop_training and not _is_over(state, options, evaluate):
+            try:
+                figures = _epoch(model, batches, state.epoch, listeners, advance)
+            except tf.errors.ResourceExhaustedError as error:
+                raise TrainingError(
+                    f"TensorFlow has run out of memory. Lower --set tuning.batch_size, now {options['batch_size']}, or "
+                    "train fewer stages with --stages."
+                ) from error
+            state.epoch += 1
+            state.history.append(figures)
+            if not math.isfinite(figures["loss"]):
+                progress.note(f"{label}: the loss became no number in epoch {state.epoch}.")
+                break
+            if evaluate is not None:
+                score = evaluate()
+                figures |= {"validation_accuracy": score[0], "validation_loss": -score[1]}
+                if score > state.score:
+                    state.best, state.score, state.weights = state.epoch, score, model.get_weights()
+            listeners.on_epoch_end(state.epoch - 1, figures)
+            checkpoints.save(state.epoch, _state(model, optimizer, state))
+    listeners.on_train_end()
+    if evaluate is not None:
+        model.set_weights(state.weights)
+    elif state.history and not math.isfinite(state.history[-1]["loss"]):
+        raise TrainingError(
+            f"The loss became no number in epoch {state.epoch}. Lower the rate: --learning-rate "
+            f"{options['learning_rate'] / 10:g}."
+        )
+    return state
+
+
+def _is_over(state: Progress, options: Mapping[str, Any], evaluate: Any) -> bool:
+    return evaluate is not None and state.epoch - state.best >= options["patience"]
+
+
+def _epoch(
+    model: keras.Model, batches: Batches, number: int, listeners: Any, advance: progress.Advance
+) -> dict[str, float]:
+    """Train for one epoch; return its figures."""
+    listeners.on_epoch_begin(number)
+    model.reset_metrics()
+    losses: list[float] = []
+    for step, (arrays, targets, weights) in enumerate(batches.epoch(number)):
+        listeners.on_train_batch_begin(step)
+        inputs = [arrays[tensor.name] for tensor in model.inputs]
+        logs = model.train_on_batch(inputs, targets, weights, return_dict=True)
+        listeners.on_train_batch_end(step, logs)
+        losses.append(float(logs["loss"]))
+        advance(1, f"loss {losses[-1]:.3f}, rate {float(model.optimizer.learning_rate):.1e}")
+        if not math.isfinite(losses[-1]) or model.stop_training:
+            break
+    return {"loss": float(np.mean(losses))}
+
+
+def _state(model: keras.Model, optimizer: Any, state: Progress) -> State:
+    """Everything that the next epoch depends on, the states of all generators of random numbers included."""
+    arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(_variables(model))}
+    arrays |= {f"optimizer {n}": np.asarray(v.value) for n, v in enumerate(optimizer.variables)}
+    arrays |= {f"best {n}": value for n, value in enumerate(state.weights)}
+    values = {"epoch": state.epoch, "history": state.history, "best": state.best, "score": list(state.score)}
+    return State(arrays, values)
+
+
+def _restore(model: keras.Model, optimizer: Any, state: Progress, kept: State) -> None:
+    for prefix, variables in (("model", _variables(model)), ("optimizer", optimizer.variables)):
+        for number, variable in enumerate(variables):
+            variable.assign(kept.arrays[f"{prefix} {number}"])
+    best = [name for name in kept.arrays if name.startswith("best ")]
+    state.weights = [kept.arrays[f"best {number}"] for number in range(len(best))]
+    state.epoch, state.best = kept.values["epoch"], kept.values["best"]
+    state.history, state.score = list(kept.values["history"]), tuple(kept.values["score"])
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.trainable_variables, *model.non_trainable_variables]
