@@ -144,6 +144,8 @@ def summary(model: Model) -> dict[str, Any]:
 
 def print_summary(model: Model) -> None:
     """Say what was trained, how good it is, and what to type next."""
+    from tlplug.training import how_trained
+
     info, test = model.info, model.metrics["test"]
     counts = ", ".join(f"{count} {part}" for part, count in info["examples"].items() if count)
     total = counted(sum(info["examples"].values()), f"{info['modality']} example")
@@ -161,8 +163,8 @@ def print_summary(model: Model) -> None:
         for name, value in info["head"]["chosen"].items()
     )
     click.echo(
-        f"{backbone['name']}{weights}, frozen, and the head {info['head']['name']}{f' ({chosen})' if chosen else ''}, "
-        f"in {info['seconds']:.1f} s"
+        f"{backbone['name']}{weights}, {how_trained(info)}, and the head {info['head']['name']}"
+        f"{f' ({chosen})' if chosen else ''}, in {info['seconds']:.1f} s"
     )
     click.echo()
     print_figures(model.metrics)
@@ -188,6 +190,8 @@ def print_figures(metrics: Mapping[str, Any], what: str = "held-out example") ->
         ["macro F1", percent(test["macro_f1"]), interval(test["macro_f1_interval"])],
         ["largest class", percent(test["largest_class"]), "what always answering it would get"],
     ]
+    if "frozen" in metrics:
+        rows.append(["before fine-tuning", percent(metrics["frozen"]["accuracy"]), "the frozen backbone"])
     if "random_weights" in metrics:
         rows.append(["random weights", percent(metrics["random_weights"]["accuracy"]), "without transfer"])
     if "cross_validation" in metrics:

@@ -117,6 +117,7 @@ def _render(template: str, report: ReportInput, **values: Any) -> str:
         title=report.title,
         lead=report.lead,
         test=report.metrics["test"],
+        frozen=report.metrics.get("frozen"),
         random=report.metrics.get("random_weights"),
         cross_validation=report.metrics.get("cross_validation", {}),
         validation=report.metrics.get("validation", {}),

@@ -1,7 +1,7 @@
 """Training: from a data set and a chosen backbone to a measured predictor."""
 
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
-from tlplug.training.provenance import report_input, run_info
+from tlplug.training.provenance import how_trained, report_input, run_info
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import FEATURES, STRATEGIES, check_strategy
 from tlplug.training.tuned import train_tuned
@@ -14,6 +14,7 @@ __all__ = [
     "Tuning",
     "check_strategy",
     "check_tuning",
+    "how_trained",
     "report_input",
     "run_info",
     "train_frozen",

@@ -103,7 +103,7 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
             f"{info['data']}: {sum(examples.values())} {info['modality']} examples, {len(info['classes'])} classes",
         ),
         ("split", ", ".join(f"{count} {part}" for part, count in examples.items() if count) + f"; seed {info['seed']}"),
-        ("backbone", f"{backbone_info['name']}{weights}, frozen, by {backbone_info['plugin']}"),
+        ("backbone", f"{backbone_info['name']}{weights}, {how_trained(info)}, by {backbone_info['plugin']}"),
         ("head", f"{head['name']} {_settings({**head['options'], **head['chosen']})}"),
         ("preprocess", f"{info['preprocess']['name']} {_settings(info['preprocess']['options'])}"),
         ("runtime", f"{info['runtime']['name']}, within {info['runtime']['difference_from_keras']:.0e} of Keras"),
@@ -132,6 +132,20 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         skipped=training.skipped,
         preview=load_reference(preview) if preview else None,
     )
+
+
+def how_trained(info: Mapping[str, Any]) -> str:
+    """Say what became of the backbone's weights, from what run.json holds."""
+    tuning = info.get("tuning") or {}
+    if not tuning.get("epochs_trained"):
+        return "frozen" if not tuning else "frozen, which no tuning improved"
+    if tuning["unfreeze"]:
+        what = f"tuned from {tuning['unfreeze']} up"
+    elif tuning["strategy"] == "fine-tune":
+        what = "its top stage tuned" if tuning["stages"] == 1 else f"its top {tuning['stages']} stages tuned"
+    else:
+        what = "all of it tuned" if tuning["strategy"] == "full" else "trained from random weights"
+    return f"{what} for {counted(tuning['epochs_trained'], 'epoch')}"
 
 
 def _settings(values: Mapping[str, Any]) -> str:
