@@ -287,15 +287,15 @@ def _drops(graph: Graph, points: Sequence[_Point], kernels: int) -> dict[int, in
     A fall that keeps the channels, as pooling does, ends a stage; one that changes them begins the next. What leads up
     to it, such as the expansion of an inverted residual, goes with it: the cut is the narrowest since branches joined.
     """
-    spatial = kernels & _where(graph, lambda call: len(call.results[0].shape) > 2)
+    spatial = kernels & _where(graph, lambda call: set(call.results[0].shape[1:-1]) - {1})
     place = {cut: at for at, point in enumerate(points) for cut in point.cuts}
     chosen: dict[int, int] = {}
     first = 0
-    for low, high in zip(graph.cuts, graph.cuts[1:], strict=False):
-        if low not in place or not _falls(graph.shape(low), graph.shape(high)):
+    for low, high in zip(place, [*list(place)[1:], None], strict=True):
+        if not _falls(graph, low, high, spatial):
             continue
-        at, end = place[low], place[high]
-        if graph.shape(low)[-1] == graph.shape(high)[-1] and (at == end or points[end].joins):
+        at, end = place[low], place.get(high, len(points))
+        if high is not None and graph.shape(low)[-1] == graph.shape(high)[-1] and (at == end or points[end].joins):
             at, cut = end, _before_norm(graph, [cut for cut in points[end].cuts if cut >= high])
         else:
             if any(point.joins for point in points):
@@ -308,7 +308,16 @@ def _drops(graph: Graph, points: Sequence[_Point], kernels: int) -> dict[int, in
     return chosen
 
 
-def _falls(low: tuple[int | None, ...], high: tuple[int | None, ...]) -> bool:
+def _falls(graph: Graph, low: int, high: int | None, spatial: int) -> bool:
+    """Whether the resolution at a cut, or where it is pooled before one inside what follows, is half of that below."""
+    shape = graph.shape(low)
+    if high is not None and len(graph.shape(high)) == len(shape):
+        return _is_half(graph.shape(high), shape)
+    calls = graph.numbers(graph.between(low, high) & spatial)
+    return any(_is_half(tuple(graph.calls[call].results[0].shape[1:]), shape) for call in calls)
+
+
+def _is_half(shape: tuple[int | None, ...], of: tuple[int | None, ...]) -> bool:
     """Whether a resolution is half of another, rounded up."""
-    pairs = list(zip(low[:-1], high[:-1], strict=False))
-    return len(low) == len(high) and any(a and b and a > 1 and 2 * b <= a + 1 for a, b in pairs)
+    axes = zip(shape[:-1], of[:-1], strict=False)
+    return len(shape) == len(of) and any(own and whole and whole > 1 and 2 * own <= whole + 1 for own, whole in axes)

@@ -96,7 +96,7 @@ def _show_stages(rows: Sequence[Row], *, as_json: bool) -> None:
     for row in rows:
         layers = row["layers"]
         shown = f"{layers[0]} to {layers[-1]}" if len(layers) > 1 else "".join(layers)
-        cells.append([row["number"], row["name"] or "the inputs", shown, f"{row['parameters']:,}"])
+        cells.append([row["number"], row["name"] or "the inputs", shown, row["parameters"]])
     print_table(["stage", "above", "layers", "parameters"], cells)
 
 

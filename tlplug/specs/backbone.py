@@ -32,7 +32,7 @@ class Backbone:
         files: what the preprocess needs of the weights, such as a vocabulary: names, and paths inside the folder that
             the weight set is. They are there with random weights, too.
         stages: names of the layers, bottom to top, whose outputs divide the network into the stages that fine-tuning
-            unfreezes; found in the model's graph when left out.
+            unfreezes, whatever its options are; found in the model's graph when left out.
         options: what `build` takes beside the weights.
         summary: one sentence.
         licence: of the network's code or its usual weights.
@@ -71,8 +71,6 @@ class Backbone:
         if (self.files or self.network_in_weights) and not self.weights:
             what = "files are a part" if self.files else "the network is a part"
             raise ValueError(f"Backbone {self.name!r}: {what} of its weights, and it has none.")
-        if isinstance(self.stages, str) or not all(isinstance(name, str) for name in self.stages):
-            raise TypeError(f"Backbone {self.name!r}: stages are names of layers. Received: {self.stages!r}.")
         freeze(
             self,
             input_shape=None if self.input_shape is None else tuple(self.input_shape),

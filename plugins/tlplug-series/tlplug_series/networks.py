@@ -68,7 +68,6 @@ def backbones() -> list[Backbone]:
             build="tlplug_series.encoders:build_conv1d",
             input_shape=(256, 1),
             weights={"generated": _shipped("conv1d")},
-            stages=("block1_relu", "block2_relu"),  # the embedding is of both blocks above: a graph shows one stage
             options=(_channels(1024),),
             summary="A small residual convolutional network that learned from generated series by comparing",
             licence=_LICENCE,
