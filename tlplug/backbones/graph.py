@@ -107,7 +107,10 @@ class Graph:
         inputs = [_input(tensor, None) for tensor in self._model.inputs]
         values = _values(self._inputs, inputs)
         _replay([call.node for call in self._select(self.below[cut])], values)
-        return keras.Model(_packed(self._model, inputs), values[id(self.calls[cut].results[0])], name="trunk")
+        live = values[id(self.calls[cut].results[0])]
+        if _mask(live) is not None:  # the top makes it again, and Keras would warn that it takes none
+            live = keras.ops.copy(live)
+        return keras.Model(_packed(self._model, inputs), live, name="trunk")
 
     def top(self, cut: int) -> keras.Model:
         """Return what lies above a cut: from the tensor, ``cut``, and the inputs that are needed beside it."""
