@@ -101,6 +101,51 @@ def test_backbones_are_listed_by_modality(cli, dots):
     assert "file:<model.keras>" in names
 
 
+def test_the_stages_of_a_backbone_are_shown_without_its_weights(cli, dots):
+    weights = dots.net.with_name("net.npy")
+    hidden = weights.rename(weights.with_suffix(".hidden"))
+    try:
+        shown = cli("backbones", "net", "--stages", *dots.plugins)
+        listed = cli("backbones", "net", "--stages", "--json", *dots.plugins)
+    finally:
+        hidden.rename(weights)
+    assert (shown.code, shown.err) == (0, "")
+    header, row = shown.out.splitlines()
+    assert header.split() == ["stage", "above", "layers", "parameters"]
+    assert row.split()[:3] == ["1", "the", "inputs"]
+    assert row.split()[-1] == "144"
+    (stage,) = listed.json
+    assert (stage["number"], stage["name"], len(stage["layers"]), stage["parameters"]) == (1, "", 1, 144)
+
+
+STATED = """
+import tlplug
+
+@tlplug.register_backbone("deep", modality="dots", stages=["low", {second!r}], preprocess="dots")
+def build(weights=None):
+    import keras
+    names = ("low", "middle", "high")
+    return keras.Sequential([keras.Input((8,)), *(keras.layers.Dense(4, name=name) for name in names)])
+"""
+
+
+def test_the_stages_that_a_record_states_are_shown(cli, dots, tmp_path):
+    file = tmp_path / "deep.py"
+    file.write_text(STATED.format(second="middle"))
+    rows = cli("backbones", "deep", "--stages", "--json", "--plugin", file, *dots.plugins).json
+    assert [(row["name"], row["layers"]) for row in rows] == [("middle", ["high"]), ("low", ["middle"]), ("", ["low"])]
+    file.write_text(STATED.format(second="midle"))
+    result = cli("backbones", "deep", "--stages", "--plugin", file, *dots.plugins)
+    assert (result.code, result.out, len(result.lines)) == (1, "", 1)
+    assert "begin at 'midle', where the network cannot be cut. Did you mean 'middle'?" in result.err
+
+
+def test_stages_are_those_of_one_backbone(cli):
+    result = cli("backbones", "--stages")
+    message = "Error: --stages shows those of one backbone. Type: tlplug backbones NAME --stages"
+    assert (result.code, result.lines) == (2, [message])
+
+
 def test_an_unknown_part_has_a_hint(cli, dots):
     result = cli("backbones", "nett", *dots.plugins)
     assert (result.code, result.out, len(result.lines)) == (2, "", 1)

@@ -468,3 +468,50 @@ def test_a_model_is_as_it_was_after_it_was_split(tmp_path):
     np.testing.assert_array_equal(model(arrays, training=False), expected)
     model.save_weights(tmp_path / "all.weights.h5")
     assert model.get_layer("drop").output.shape == (None, None, 8)
+
+
+def built(module, *arguments, **options):
+    keras.utils.set_random_seed(0)
+    return pytest.importorskip(module).build(*arguments, **options)
+
+
+def test_efficientnet_lite0():
+    stages = assert_stages(built("tlplug_vision.efficientnet_lite0", None, image_size=64))
+    assert [s.name for s in stages] == ["block5c_add", "block3b_add", "block2b_add", "block1a_project_norm", ""]
+
+
+def test_minilm_with_texts_of_any_length():
+    architecture = pytest.importorskip("tlplug_text.architecture").Architecture(
+        vocabulary=20, layers=6, heads=2, width=8, inner=12, positions=32, normalise=True
+    )
+    model = built("tlplug_text.bert", architecture, None)
+    stages = assert_stages(model)
+    assert [stage.name for stage in stages] == [
+        *(f"transformer_{n}" for n in range(4, -1, -1)),
+        "embedding_dropout",
+        "",
+    ]
+    _, top = split_at(model, "transformer_4")
+    assert [(tensor.name, tensor.shape) for tensor in top.inputs] == [("cut", (None, None, 8)), ("mask", (None, None))]
+
+
+def test_yamnet():
+    stages = assert_stages(built("tlplug_audio.yamnet", None))
+    assert [s.name for s in stages] == [*(f"layer{n}_pointwise_conv_relu" for n in (6, 4, 2)), ""]
+
+
+def test_the_shared_block_of_fracast_is_one_stage():
+    model = built("tlplug_series.fracast", None, length=64)
+    stages = assert_stages(model)
+    assert [stage.name for stage in stages] == ["steps", ""]
+    assert [tensor.name for tensor in split_at(model, "steps")[1].inputs] == ["cut", "series"]
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [("build_conv1d", ["block2_relu", "block1_relu", ""]), ("build_gru", ["steps_relu", "stem_relu", ""])],
+)
+def test_the_small_encoders_of_series(name, starts):
+    build = getattr(pytest.importorskip("tlplug_series.encoders"), name)
+    assert [stage.name for stage in assert_stages(build(None))] == starts
+    assert len(stages_of(build(None, channels=3))) == 1  # a row for each channel of an example
