@@ -7,6 +7,7 @@ import pytest
 from tlplug_hub.hub import build
 
 import tlplug
+from tlplug.backbones import stages_of
 
 
 @pytest.fixture
@@ -52,6 +53,13 @@ def test_waveforms_with_one_go_in_together(modules):
     model = build("audio", modules / "clips")
     sounds = np.random.default_rng(0).normal(0, 0.3, (3, 100)).astype(np.float32)
     np.testing.assert_allclose(model(sounds), load(modules / "clips")(sounds), atol=1e-6)
+
+
+@pytest.mark.parametrize(("modality", "name"), [("image", "image"), ("audio", "clips"), ("audio", "yamnet")])
+def test_a_module_is_one_stage(modules, modality, name):
+    model = build(modality, modules / name)
+    (stage,) = stages_of(model)
+    assert (stage.name, len(stage.layers), stage.parameters) == ("", 1, model.count_params())
 
 
 TEXTS = np.array(["a good film", "Poor", "nothing of this is known", "bad bad bad"], object)
