@@ -20,7 +20,11 @@ PARTIAL = ".partial"
 RUNS = Path("runs")
 INFO, SPLIT, METRICS, PREDICTIONS = "run.json", "split.csv", "metrics.json", "predictions.csv"
 MODEL, REPORT, CARD = "model", "report.html", "README.md"
+REQUEST, CHECKPOINTS = "request.json", "checkpoints"
+"""What an unfinished run has of its own: how it was asked for, on which data, and how far it has come."""
+
 _LOCK = "lock"
+_UNFINISHED = (_LOCK, REQUEST, CHECKPOINTS)
 
 
 def default_name(data_name: str) -> str:
@@ -72,18 +76,22 @@ def new_default_run(data_name: str, folder: Path = RUNS) -> Iterator[tuple[Path,
 
 
 @contextlib.contextmanager
-def new_run(path: Path) -> Iterator[Path]:
+def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     """Yield the folder to write a run into; it gets its name when the block ends well.
 
     An error removes the folder. A killed or interrupted process leaves it, and the next one of the same name starts
-    afresh.
+    afresh, or with `resume` goes on: then the folder has its request and its checkpoints, and an error leaves it.
 
     Raises:
-        RunError: the name is taken, or cannot be written.
+        RunError: the name is taken, or cannot be written; or there is nothing to resume.
         RunBusyError: another process is writing a run of this name.
     """
     check_free(path)
     partial = partial_path(path)
+    if resume and not (partial / REQUEST).is_file():
+        raise RunError(
+            f"There is no unfinished run {str(partial)!r} to go on with. Valid: tlplug train DATA --out RUN."
+        )
     made = [parent for parent in partial.parents if not parent.exists()]
     try:
         partial.mkdir(parents=True, exist_ok=True)
@@ -99,8 +107,10 @@ def new_run(path: Path) -> Iterator[Path]:
     except (FileNotFoundError, FileExistsError):  # another process has just failed, and removes the folder
         raise RunBusyError(f"Another process was writing {str(path)!r}. Try again.") from None
     try:
-        _empty(partial)
+        _empty(partial, kept=_UNFINISHED if resume else (_LOCK,))
         yield partial
+        for name in (REQUEST, CHECKPOINTS):
+            _discard(partial / name)
         sync_folder(partial)
         check_free(path)
         partial.rename(path)
@@ -109,7 +119,8 @@ def new_run(path: Path) -> Iterator[Path]:
     except KeyboardInterrupt:
         raise
     except BaseException:
-        _remove(partial, made)  # while it is locked: the next one may begin the moment it is not
+        if not resume:
+            _remove(partial, made)  # while it is locked: the next one may begin the moment it is not
         raise
     finally:
         lock.release()
@@ -125,10 +136,18 @@ def _remove(partial: Path, made: list[Path]) -> None:
             parent.rmdir()
 
 
-def _empty(folder: Path) -> None:
+def _empty(folder: Path, kept: tuple[str, ...]) -> None:
+    """Remove what is in a folder but for some names."""
     for item in folder.iterdir():
-        if item.name != _LOCK:
-            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+        if item.name not in kept:
+            _discard(item)
+
+
+def _discard(item: Path) -> None:
+    if item.is_dir() and not item.is_symlink():
+        shutil.rmtree(item)
+    else:
+        item.unlink(missing_ok=True)
 
 
 def read_info(path: Path) -> dict[str, Any]:
@@ -157,6 +176,21 @@ def read_info(path: Path) -> dict[str, Any]:
             f"The run {str(path)!r} is damaged: its {INFO} has no JSON object. Train again, or restore it."
         )
     return info
+
+
+def read_request(partial: Path) -> dict[str, Any]:
+    """Return how an unfinished run was asked for.
+
+    Raises:
+        DamagedRunError: that cannot be read.
+    """
+    try:
+        request: dict[str, Any] = dict(read_json(partial / REQUEST))
+    except (OSError, ValueError, TypeError):
+        raise DamagedRunError(
+            f"The unfinished run {str(partial)!r} is damaged: its {REQUEST} cannot be read. Remove it, and train anew."
+        ) from None
+    return request
 
 
 def write_split(path: Path, data: Dataset) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tlplug.errors import OptionError
+from tlplug.errors import OptionError, UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -93,3 +93,17 @@ def parse_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
         values[address] = value
     values.update({name.replace("__", "."): value for name, value in flags.items() if value is not None})
     return values
+
+
+def refuse_other_options(name: str) -> None:
+    """Refuse whatever else is given beside an option that takes all settings from elsewhere.
+
+    Raises:
+        UsageError: something is.
+    """
+    context = click.get_current_context()
+    allowed = {name, "data", "as_json", "plugin_files", "offline", "trust", "debug"}
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
+        if given and parameter.name not in allowed:
+            raise UsageError(f"--{name} takes all settings from the run: leave out {parameter.opts[0]}.")

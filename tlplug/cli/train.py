@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tlplug.cli.options import backbone_options, column_options, common, parse_settings, reader_option
+from tlplug import progress
+from tlplug.cli.options import (
+    backbone_options,
+    column_options,
+    common,
+    parse_settings,
+    reader_option,
+    refuse_other_options,
+)
 from tlplug.cli.output import clean, print_json, print_table
 from tlplug.errors import UsageError, counted
+from tlplug.storage import write_json
 
 if TYPE_CHECKING:
     from tlplug.model import Model
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
+@click.option("--resume", metavar="RUN", help="Go on with a run that was not finished, as it was asked for then.")
 @reader_option
 @column_options
 @backbone_options
@@ -80,6 +90,8 @@ def train(
         reader__input=input_column,
         reader__label=label_column,
     )
+    if arguments["resume"] is not None:
+        refuse_other_options("resume")
     model = train_run(
         data,
         out=out,
@@ -103,16 +115,27 @@ def train_run(
     options: Mapping[str, Any],
     seed: int,
     folder: Path | None = None,
+    resume: str | None = None,
     **arguments: Any,
 ) -> Model:
-    """Train and write the run; the name is taken before the work begins, below `folder` when `out` is None."""
+    """Train and write the run; the name is taken before the work begins, below `folder` when `out` is None.
+
+    With `resume`, a run that was not finished: what was asked for then is asked for again.
+    """
     from tlplug import model as models
     from tlplug import run
     from tlplug.backbones import split_options
     from tlplug.data import load_data
+    from tlplug.training import check_request, request_of
 
     with contextlib.ExitStack() as stack:
-        if out is None:
+        if resume is not None:
+            path = Path(resume.rstrip("/").removesuffix(run.PARTIAL))
+            partial = stack.enter_context(run.new_run(path, resume=True))
+            asked = run.read_request(partial)
+            data_options, options, seed = asked["data_options"], asked["options"], asked["seed"]
+            arguments = asked["arguments"]
+        elif out is None:
             name = Path(data).resolve().name
             path, partial = stack.enter_context(run.new_default_run(name, folder or run.RUNS))
         else:
@@ -124,7 +147,20 @@ def train_run(
                 "Choose another place with --out."
             )
         dataset = load_data(data, seed=seed, options=split_options(options)["reader"], **data_options)
-        model = models.train(dataset, options=options, seed=seed, **arguments)
+        if resume is not None:
+            check_request(asked, dataset)
+        else:
+            values = {"data_options": data_options, "options": options, "seed": seed, "arguments": arguments}
+            write_json(partial / run.REQUEST, request_of(dataset, values))
+        try:
+            model = models.train(
+                dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
+            )
+        except KeyboardInterrupt:
+            if (partial / run.CHECKPOINTS).exists():
+                again = f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
+                progress.note(f"Interrupted. What was trained is kept. To go on, type: {again}")
+            raise
         model.write(partial, path)
     return model
 

@@ -2,6 +2,7 @@
 
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import how_trained, report_input, run_info
+from tlplug.training.request import check_request, request_of
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import FEATURES, STRATEGIES, check_strategy
 from tlplug.training.tuned import train_tuned
@@ -12,10 +13,12 @@ __all__ = [
     "STRATEGIES",
     "Training",
     "Tuning",
+    "check_request",
     "check_strategy",
     "check_tuning",
     "how_trained",
     "report_input",
+    "request_of",
     "run_info",
     "train_frozen",
     "train_tuned",
