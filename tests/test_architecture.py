@@ -24,30 +24,6 @@ FRAMEWORKS = {"tensorflow", "keras", "sklearn", "matplotlib", "pandas", "torch",
 NUMBERS = FRAMEWORKS | {"numpy", "scipy", "pyarrow", "PIL", "ai_edge_litert", "jinja2", "h5py"}
 """What no command that only lists may wait for."""
 
-IMPORTED = """
-import os, sys
-from tlplug.cli import main
-try:
-    main()
-finally:
-    with open(os.environ["IMPORTED"], "w") as file:
-        file.write(" ".join({name.partition(".")[0] for name in sys.modules}))
-"""
-
-
-@pytest.fixture
-def imported(python, tmp_path, monkeypatch):
-    """Run a command in a process of its own; return the packages that it imported."""
-    monkeypatch.setenv("IMPORTED", str(tmp_path / "imported"))
-
-    def run(*arguments):
-        process = python(IMPORTED, *arguments)
-        output, errors = process.communicate(timeout=120)
-        assert (process.returncode, errors) == (0, ""), output
-        return set((tmp_path / "imported").read_text().split())
-
-    return run
-
 
 @pytest.mark.parametrize(
     "command",

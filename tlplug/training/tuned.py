@@ -217,7 +217,6 @@ class _Work:
             batches,
             options,
             epochs=epochs,
-            horizon=options["epochs"],
             label="Fine-tuning" if judged is None else "Choosing the number of epochs",
             checkpoints=Checkpoints(self.checkpoints, phase),
             evaluate=evaluate if judged is not None else None,

@@ -92,7 +92,6 @@ def tune(
     options: Mapping[str, Any],
     *,
     epochs: int,
-    horizon: int,
     label: str,
     checkpoints: Checkpoints,
     evaluate: Callable[[], tuple[float, float]] | None = None,
@@ -104,8 +103,7 @@ def tune(
         network: as it is to start.
         batches: of the examples to train on.
         options: see `tlplug.training.settings.OPTIONS`.
-        epochs: at most this many.
-        horizon: epochs that the schedule of the rate is made for.
+        epochs: at most this many, for which the schedule of the rate is made.
         label: what progress is called.
         checkpoints: kept after each epoch; the training goes on from the last of them.
         evaluate: returns accuracy and negative log loss on held-out examples; without it all epochs are done.
@@ -122,7 +120,7 @@ def tune(
 
     from tlplug.training.optimizer import RatedAdamW, Schedule
 
-    steps = [len(batches.plan(epoch)) for epoch in range(horizon)]
+    steps = [len(batches.plan(epoch)) for epoch in range(epochs)]
     model = keras.Model(network.top.inputs, network.head(network.top.outputs[0]))
     optimizer = RatedAdamW(
         Schedule(options["learning_rate"], sum(steps), options["warmup"]),
@@ -142,7 +140,7 @@ def tune(
     listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, verbose=0)
     listeners.on_train_begin()
     model.stop_training = False
-    with progress.task(label, sum(steps[state.epoch : epochs]), "steps") as advance:
+    with progress.task(label, sum(steps[state.epoch :]), "steps") as advance:
         while state.epoch < epochs and not model.stop_training and not _is_over(state, options, evaluate):
             try:
                 figures = _epoch(model, batches, state.epoch, listeners, advance)

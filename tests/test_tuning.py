@@ -1,0 +1,263 @@
+"""Fine-tuning from the command to the run: what trains and what does not, and that nothing ends it halfway."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from tlplug import load_plugin
+from tlplug.backbones import load_keras
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
+
+PLUGIN = """
+import numpy as np
+import tlplug
+
+@tlplug.register_preprocess("grids", modality="grid", suffixes=(".npy",))
+def make(options, files):
+    return lambda source: {"grid": np.load(source)}
+
+@tlplug.register_backbone("convnet", modality="grid", input_shape=(12, 12, 1))
+def build(weights=None):
+    import keras
+    from keras import layers
+    x = inputs = keras.Input((12, 12, 1), name="grid")
+    for number, filters in enumerate((4, 8, 8)):
+        x = layers.Conv2D(filters, 3, strides=2, padding="same", name=f"conv{number}")(x)
+        x = layers.BatchNormalization(name=f"norm{number}")(x)
+        x = layers.ReLU(name=f"relu{number}")(x)
+        x = layers.Dropout(0.2, name=f"drop{number}")(x)
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
+
+@tlplug.register_augmentation("grid-flip", modality="grid", light=0.5)
+def flip(arrays, generator, amount):
+    return {"grid": arrays["grid"][::-1].copy() if generator.random() < amount else arrays["grid"].copy()}
+"""
+
+
+@pytest.fixture
+def grids(tmp_path, cache, monkeypatch):
+    """Stripes that rise and stripes that fall, in noise: 40 of each; and what names the plugin."""
+    monkeypatch.setenv("TLPLUG_PLUGINS", "builtin")
+    generator, folder = np.random.default_rng(0), tmp_path / "grids"
+    (tmp_path / "grids.py").write_text(PLUGIN)
+    rows, columns = np.indices((12, 12))
+    for name, sign in (("rising", 1), ("falling", -1)):
+        (folder / name).mkdir(parents=True)
+        for number in range(40):
+            wave = np.sin(1.2 * (rows + sign * columns) + generator.uniform(0, 6)) + generator.normal(0, 0.7, (12, 12))
+            np.save(folder / name / f"{number}.npy", wave[..., None].astype(np.float32))
+    return folder
+
+
+@pytest.fixture
+def train(cli, grids, tmp_path):
+    """Train on the grids; return what the command printed."""
+
+    def run(out, *arguments, data=grids):
+        return cli("train", data, "--plugin", tmp_path / "grids.py", "--out", tmp_path / out, *arguments)
+
+    return run
+
+
+def weights(run):
+    """The variables of a run's network and head, by path."""
+    model = load_keras(run / "model" / "backbone" / "model.keras")
+    with np.load(run / "model" / "head.npz") as head:
+        return {**_values(model), **{name: head[name] for name in head.files}}
+
+
+def _values(model):
+    """Variables by path; generators of random numbers, which are numbered anew, start anew in every loaded model."""
+    return {v.path: np.asarray(v.value) for v in model.variables if "seed_generator" not in v.path}
+
+
+def original(tmp_path):
+    """The network as it was before."""
+    from tlplug.backbones import build_backbone, select_backbone
+
+    load_plugin(tmp_path / "grids.py")
+    return _values(build_backbone(select_backbone("convnet", modality="grid")).model)
+
+
+QUICK = ("--set", "tuning.patience=0", "--epochs", 4, "--learning-rate", 0.01)
+
+
+def test_only_what_is_above_the_cut_moves(train, tmp_path):
+    done = train("run", "--strategy", "fine-tune", "--stages", 1, *QUICK, "--json")
+    assert done.code == 0, done.err
+    before, after = original(tmp_path), weights(tmp_path / "run")
+    moved = {path for path, value in before.items() if not np.array_equal(value, after[path])}
+    assert moved == {"conv2/kernel", "conv2/bias"}  # no statistics, and nothing further down, by one bit
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (info["strategy"], info["tuning"]["stages"], info["tuning"]["epochs_trained"]) == ("fine-tune", 1, 4)
+    assert info["tuning"]["parameters_trained"] == 8 * 8 * 9 + 8
+    assert "its top stage tuned for 4 epochs" in train("again", "--strategy", "fine-tune", *QUICK).out
+
+
+def test_all_of_it_trains_and_learns(train, tmp_path):
+    done = train("run", "--strategy", "full", "--epochs", 30, "--learning-rate", 0.02, "--json").json
+    assert done["metrics"]["test"]["accuracy"] >= done["metrics"]["frozen"]["accuracy"] + 0.2
+    before, after = original(tmp_path), weights(tmp_path / "run")
+    assert all(np.array_equal(before[path], after[path]) for path in before if "moving" in path or "norm" in path)
+    assert all(not np.array_equal(before[path], after[path]) for path in before if path.endswith("kernel"))
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "before the network was trained" in report
+    assert "all of it tuned" in report
+
+
+def test_from_scratch_normalizations_learn_their_statistics(train, tmp_path):
+    assert train("run", "--strategy", "scratch", *QUICK).code == 0
+    before, after = original(tmp_path), weights(tmp_path / "run")
+    assert all(not np.array_equal(before[path], after[path]) for path in before if "moving" in path)
+
+
+def test_predicting_needs_no_framework(train, tmp_path, imported):
+    assert train("run", "--strategy", "fine-tune", *QUICK).code == 0
+    predict = ("predict", tmp_path / "run", tmp_path / "grids", "--plugin", tmp_path / "grids.py")
+    assert not imported(*predict) & {"tensorflow", "keras"}
+
+
+def test_the_same_command_gives_the_same_run(train, tmp_path):
+    for name in ("first", "second"):
+        assert train(name, "--strategy", "full", "--augment", "light", *QUICK).code == 0
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert all(np.array_equal(value, second[path]) for path, value in first.items())
+    assert (tmp_path / "first" / "metrics.json").read_bytes() == (tmp_path / "second" / "metrics.json").read_bytes()
+
+
+def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
+    done = train("run", "--strategy", "full", "--learning-rate", 1e-8, "--epochs", 3)
+    assert "the frozen model remains" in done.err
+    assert "frozen, which no tuning improved" in done.out
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert info["tuning"]["epochs_trained"] == 0
+    before, after = original(tmp_path), weights(tmp_path / "run")
+    assert all(np.array_equal(before[path], after[path]) for path in before)
+
+
+START = """
+import sys
+from tlplug.cli import main
+sys.argv = ["tlplug", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids, tmp_path, python, cli, how):
+    arguments = ("--strategy", "full", "--augment", "light", "--set", "tuning.patience=8", "--epochs", 12)
+    assert train("whole", *arguments).code == 0
+    command = ("train", grids, "--plugin", tmp_path / "grids.py", "--out", tmp_path / "run", *arguments)
+    process = python(START, *command)
+    checkpoints = tmp_path / "run.partial" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("choosing-000003-*")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert f"--resume {tmp_path / 'run'}" in errors
+    assert not (tmp_path / "run").exists()
+    damaged = sorted(checkpoints.glob("choosing-*"))[-1]
+    damaged.write_bytes(damaged.read_bytes()[:-9])  # as a failing disk leaves it: the one before serves
+    resumed = cli("train", grids, "--plugin", tmp_path / "grids.py", "--resume", tmp_path / "run")
+    assert resumed.code == 0, resumed.err
+    whole, run = weights(tmp_path / "whole"), weights(tmp_path / "run")
+    assert all(np.array_equal(value, run[path]) for path, value in whole.items())
+    assert (tmp_path / "whole" / "metrics.json").read_bytes() == (tmp_path / "run" / "metrics.json").read_bytes()
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run" / "request.json").exists()
+
+
+@pytest.fixture
+def unfinished(train, grids, tmp_path, monkeypatch):
+    """A run that was interrupted after its first checkpoint."""
+    from tlplug.training.checkpoint import Checkpoints
+
+    save = Checkpoints.save
+
+    def interrupted(self, epoch, state):
+        save(self, epoch, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", interrupted)
+        train("run", "--strategy", "full", *QUICK)
+    assert (tmp_path / "run.partial" / "request.json").is_file()
+    return tmp_path / "run"
+
+
+def resume(cli, data, run, *more):
+    return cli("train", data, "--plugin", run.parent / "grids.py", "--resume", run, *more)
+
+
+def test_a_run_does_not_go_on_with_other_data(cli, grids, unfinished):
+    np.save(grids / "rising" / "0.npy", np.zeros((12, 12, 1), np.float32))
+    (grids / "falling" / "1.npy").unlink()
+    done = resume(cli, grids, unfinished)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "are not those that the run began with: 2 examples gone, 1 example new" in done.err
+    assert unfinished.with_name("run.partial").exists()
+
+
+def test_it_takes_its_settings_from_the_run(cli, grids, unfinished):
+    done = resume(cli, grids, unfinished, "--epochs", 3)
+    assert (done.code, done.err) == (2, "Error: --resume takes all settings from the run: leave out --epochs.\n")
+    assert resume(cli, grids, unfinished).code == 0
+
+
+def test_there_must_be_something_to_go_on_with(cli, grids, tmp_path):
+    done = resume(cli, grids, tmp_path / "none")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "There is no unfinished run" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--stages", 9), "has 3 stages. Received: 9. Valid: 1 (above "),
+        (("--unfreeze", "conv9"), "has no layer 'conv9'. Valid: its layers, such as"),
+        (("--stages", 1, "--unfreeze", "conv1"), "Either --stages or --unfreeze says what trains. Received: both."),
+        (("--set", "tuning.patience=-1"), "Option 'patience' is 0 or more. Received: '-1'."),
+        (("--set", "tuning.rate=1"), "Unknown option 'tuning.rate'. Valid: tuning.epochs, "),
+        (("--augment", "much"), "Unknown strength of augmentation 'much'."),
+        (("--augment", "strong"), "There is no strong augmentation for the modality 'grid'."),
+        (("--refit",), "--refit is for the strategy features alone"),
+        (("--learning-rate", 1e30, "--set", "tuning.patience=0", "--epochs", 2), "The loss became no number in epoch"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(train, tmp_path, arguments, message):
+    done = train("run", "--strategy", "fine-tune", *arguments)
+    assert done.code in (1, 2)
+    last = done.err.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run.partial").exists()
+
+
+def test_settings_of_tuning_ask_for_a_strategy(train):
+    for arguments in (("--stages", 2), ("--augment", "light"), ("--set", "tuning.clip=2")):
+        done = train("run", *arguments)
+        assert (done.code, "add --strategy fine-tune." in done.err) == (2, True)
+
+
+def test_too_few_examples_to_choose_on(train, grids, tmp_path):
+    few = tmp_path / "few"
+    for name in ("rising", "falling"):
+        (few / name).mkdir(parents=True)
+        for number in range(3):
+            shutil.copy(grids / name / f"{number}.npy", few / name)
+    done = train("run", "--strategy", "full", data=few)
+    assert done.code == 1
+    assert "4 training examples are too few to choose the number of epochs on." in done.err
+    assert train("run", "--strategy", "full", *QUICK, data=few).code == 0
