@@ -76,6 +76,7 @@ def backbones(name: str | None, *, modality: str | None, stages: bool, as_json: 
     \b
     Example:
       tlplug backbones --modality image
+      tlplug backbones NAME --stages
     """
     from tlplug.catalogue import list_backbones, list_stages
 
