@@ -82,7 +82,7 @@ def assert_split(model, cut, arrays):
 
 
 def train(model, inputs):
-    """One step of gradient descent, after which every output is smaller or larger."""
+    """One step of gradient descent towards ones."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -153,7 +153,7 @@ def test_the_lower_cut_is_below_the_higher_one():
     assert stages[0].layers[-1] == "Conv_1_bn"
 
 
-def transformer(number, mask=None):
+def transformer(number):
     class Attention(layers.Layer):
         """Attention with a residual, a layer made of layers; reads the mask on its input as others do."""
 
@@ -288,8 +288,7 @@ def test_an_input_that_joins_above_the_cut_passes_beside_it():
     first, second = keras.Input((4,), name="first"), keras.Input((4,), name="second")
     low = dense(4, "low")(first)
     model = keras.Model({"first": first, "second": second}, dense(2, "high")(low * ops.tanh(second)))
-    assert_stages(model)
-    assert cut_for(model, 1) != "low" or split_at(model, "low")[1].inputs[1].name == "second"
+    assert [stage.name for stage in assert_stages(model)] == [cut_for(model, 1), ""]
     top, _ = assert_split(model, "low", examples(model))
     assert [tensor.name for tensor in top.inputs] == ["cut", "second"]
 
@@ -308,8 +307,7 @@ def test_a_layer_that_is_called_twice_stays_on_one_side():
     x = dense(4, "between")(shared(dense(4, "first")(rows)))
     model = keras.Model(rows, dense(2, "last")(shared(x)))
     stages = assert_stages(model)
-    assert [stage.layers for stage in stages][-1] == ("first",)
-    assert len(stages) == 2 or "shared" in stages[1].layers
+    assert [stage.layers for stage in stages] == [("shared", "between", "last"), ("first",)]
     for cut in ("shared", "between"):
         with pytest.raises(UsageError, match="cannot be cut"):
             split_at(model, cut)
