@@ -59,7 +59,7 @@ class Graph:
         weighted: the numbers of the calls that have weights, likewise.
         cuts: numbers of the calls whose result is a cut, bottom to top. At a cut one tensor with a row per example is
             live: what else passes it depends on the inputs alone, without weights or chance, and is computed again
-            above it. There are weights above and below it, and none are on both sides. Its name is that of one call alone.
+            above it. Weights are above and below it, none on both sides. Its name is that of one call alone.
     """
 
     def __init__(self, model: keras.Model) -> None:
