@@ -45,7 +45,7 @@ class Augmenter:
         """Return a view of an example.
 
         Args:
-            arrays: of one example, or of one window of it, without a batch axis.
+            arrays: of one example, or of one window of it, without a batch axis, ``remark`` and ``span``.
             key: what tells it from all others, such as the hash of its content and the number of the window.
             view: from 0, which is the example itself.
 

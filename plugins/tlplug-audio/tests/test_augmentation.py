@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlplug_audio import plugin
+from tlplug_audio import augmentation, plugin
 from tlplug_audio.spectrogram import FFT, FRAME, STEP
 
 from tlplug.features import augmenter_for
@@ -145,3 +146,8 @@ print({"tensorflow", "keras", "librosa", "soundfile", "scipy"} & set(sys.modules
 """
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_examples_in_the_docstrings_run():
+    result = doctest.testmod(augmentation)
+    assert (result.failed, result.attempted > 0) == (0, True)

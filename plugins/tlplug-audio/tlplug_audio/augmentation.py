@@ -30,6 +30,10 @@ def shift(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict
         amount: the furthest, as a share of the window.
 
     Source: Warden 2018, Speech Commands, arXiv:1804.03209, whose example shifts by up to 0.1 s of 1 s.
+
+    >>> import numpy as np
+    >>> shift({"waveform": np.float32([0, 0.25, 0.5, 0.75])}, np.random.default_rng(0), 0.5)["waveform"].tolist()
+    [0.75, 0.0, 0.25, 0.5]
     """
     import numpy as np
 

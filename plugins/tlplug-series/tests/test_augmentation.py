@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlplug_series import plugin
+from tlplug_series import augmentation, plugin
 from tlplug_series.augmentation import KNOTS
 from tlplug_series.series import make
 
@@ -134,3 +135,8 @@ print({"tensorflow", "keras", "scipy"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_examples_in_the_docstrings_run():
+    result = doctest.testmod(augmentation)
+    assert (result.failed, result.attempted > 0) == (0, True)

@@ -28,6 +28,10 @@ def crop(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[
 
     Source: the window slicing of Le Guennec, Malinowski, Tavenard 2016, Data augmentation for time series
     classification using convolutional neural networks, whose parts are 0.9 of a series.
+
+    >>> import numpy as np
+    >>> crop({"series": np.float32([[0], [1], [2], [3]])}, np.random.default_rng(0), 0.0)["series"].ravel().tolist()
+    [0.0, 1.0, 2.0, 3.0]
     """
     import numpy as np
 

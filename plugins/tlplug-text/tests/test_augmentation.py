@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tlplug_text import plugin
+from tlplug_text import augmentation, plugin
 from tlplug_text.augmentation import dropout
 
 from tlplug.features import augmenter_for
@@ -108,3 +109,8 @@ print({"tensorflow", "keras", "keras_hub", "tokenizers"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_examples_in_the_docstrings_run():
+    result = doctest.testmod(augmentation)
+    assert (result.failed, result.attempted > 0) == (0, True)

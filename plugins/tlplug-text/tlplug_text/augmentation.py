@@ -23,6 +23,12 @@ def dropout(arrays: Arrays, generator: np.random.Generator, amount: float) -> di
         amount: the chance of each token to be deleted, from 0 to 1.
 
     Source: the random deletion of Wei, Zou 2019, EDA, arXiv:1901.11196.
+
+    >>> import numpy as np
+    >>> text = {"token_ids": np.array([101, 7, 8, 9, 102, 0]), "mask": np.array([1, 1, 1, 1, 1, 0])}
+    >>> made = dropout(text, np.random.default_rng(0), 0.5)
+    >>> made["token_ids"].tolist(), made["mask"].tolist()
+    ([101, 7, 102, 0, 0, 0], [1, 1, 1, 0, 0, 0])
     """
     import numpy as np
 

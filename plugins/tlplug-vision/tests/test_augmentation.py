@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 
@@ -178,3 +179,8 @@ print({"tensorflow", "keras", "sklearn", "scipy"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_examples_in_the_docstrings_run():
+    result = doctest.testmod(augmentation)
+    assert (result.failed, result.attempted > 0) == (0, True)

@@ -38,6 +38,10 @@ def flip(arrays: Arrays, generator: np.random.Generator, amount: float) -> dict[
         arrays: with ``image``, uint8 ``[height, width, 3]``.
         generator: of all chance.
         amount: how often, from 0 to 1.
+
+    >>> import numpy as np
+    >>> flip({"image": np.uint8([[[1, 2, 3], [4, 5, 6]]])}, np.random.default_rng(0), 1.0)["image"].tolist()
+    [[[4, 5, 6], [1, 2, 3]]]
     """
     import numpy as np
 
