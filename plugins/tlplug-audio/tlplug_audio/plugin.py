@@ -116,6 +116,6 @@ def augmentation() -> list[Augmentation]:
     return [
         audio("shift", "Moves the sound in time, round the ends, at most by this share of the window", 0.1, 0.5),
         audio("gain", "Makes it louder or softer, at most by so many decibels", 6, 12),
-        audio("noise", "Adds white noise, at most of this ratio to the sound", 0.1, 0.56),
-        audio("mask", "Silences a stretch of time and a band of frequencies, at most this share", 0.19, 0.34),
+        audio("noise", "Adds white noise, at most of this ratio to the sound", 0.01, 0.03),
+        audio("mask", "Silences a stretch of time and a band of frequencies, at most this share", 0.1, 0.19),
     ]

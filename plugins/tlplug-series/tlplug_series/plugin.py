@@ -104,5 +104,5 @@ def augmentation() -> list[Augmentation]:
     return [
         series("crop", "Stretches a part to the whole length, at most this share of the steps cut away", 0.1, 0.2),
         series("scale", "Multiplies each channel by a curve about 1 that deviates by so much", 0.1, 0.2),
-        series("jitter", "Adds noise of this share of each channel's deviation", 0.03, 0.1),
+        series("jitter", "Adds noise of this share of each channel's deviation", 0.01, 0.03),
     ]
