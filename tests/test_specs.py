@@ -327,7 +327,15 @@ def test_mistakes_of_the_user_leave_with_2_and_other_failures_with_1():
     tree.remove(errors.TlplugWarning)
     assert all(issubclass(error, errors.TlplugError) for error in tree)
     failures = {error.__name__ for error in tree if error.exit_code == 1}
-    assert failures == {"TlplugError", "DataError", "DownloadError", "PluginError", "WeightsError", "DamagedRunError"}
+    assert failures == {
+        "TlplugError",
+        "DataError",
+        "DownloadError",
+        "PluginError",
+        "TrainingError",
+        "WeightsError",
+        "DamagedRunError",
+    }
     mistakes = [error for error in tree if error.exit_code == 2]
     assert len(mistakes) == len(tree) - len(failures)
     assert all(issubclass(error, errors.UsageError) for error in mistakes)
