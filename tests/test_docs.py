@@ -15,10 +15,17 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = {"images.md": "accuracy", "texts.md": "texts", "sounds.md": "sounds", "series.md": "series", "hub.md": "hub"}
+PAGES = {
+    "images.md": "accuracy",
+    "texts.md": "texts",
+    "sounds.md": "sounds",
+    "series.md": "series",
+    "hub.md": "hub",
+    "fine-tuning.md": "strategies",
+}
 """Of each page: the benchmark that gives its figures."""
 
-BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "modalities", "speed", "head", "memory"]
+BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "strategies", "modalities", "speed", "head", "memory"]
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ OPTIONS = (
     Option(
         name="patience",
         type=int,
-        default=5,
         minimum=0,
-        help="epochs without a better validation after which no more are tried; 0 trains all of them on everything",
+        help="epochs without a better validation after which no more are tried; 5, from random weights 20; "
+        "0 trains all of them on everything",
     ),
     Option(name="warmup", type=float, default=0.1, minimum=0, maximum=0.9, help="share of the steps before that rate"),
     Option(
@@ -66,6 +66,8 @@ class Tuning:
         scratch = strategy == "scratch"
         options["epochs"] = options["epochs"] or (100 if scratch else 20)
         options["learning_rate"] = options["learning_rate"] or (1e-3 if scratch else 3e-4)
+        if options["patience"] is None:
+            options["patience"] = 20 if scratch else 5
         if scratch:
             options["rate_decay"] = 1.0  # no layer knows more than another
         if strategy == "fine-tune" and unfreeze is None:

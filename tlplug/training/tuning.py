@@ -141,7 +141,7 @@ def tune(
     listeners.on_train_begin()
     model.stop_training = False
     with progress.task(label, sum(steps[state.epoch :]), "steps") as advance:
-        while state.epoch < epochs and not model.stop_training and not _is_over(state, options, evaluate):
+        while state.epoch < epochs and not model.stop_training and not _is_over(state, options, epochs, evaluate):
             try:
                 figures = _epoch(model, batches, state.epoch, listeners, advance)
             except tf.errors.ResourceExhaustedError as error:
@@ -172,8 +172,10 @@ def tune(
     return state
 
 
-def _is_over(state: Progress, options: Mapping[str, Any], evaluate: Any) -> bool:
-    return evaluate is not None and state.epoch - state.best >= options["patience"]
+def _is_over(state: Progress, options: Mapping[str, Any], epochs: int, evaluate: Any) -> bool:
+    """Whether nothing was better for too long, where the rate is past its rise."""
+    last = max(state.best, math.ceil(options["warmup"] * epochs))
+    return evaluate is not None and state.epoch - last >= options["patience"]
 
 
 def _epoch(
