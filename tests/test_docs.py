@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tlplug.training.settings import OPTIONS
+
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = {
@@ -123,6 +125,22 @@ def test_a_page_on_a_modality_states_what_was_measured(name):
     assert re.search(rf"\| {figure}[ ;]", section)
     assert f"python -m tests.benchmarks {PAGES[name]}" in example
     assert set(re.findall(r"\b0\.\d{3}\b", example)) <= set(re.findall(r"\b0\.\d{3}\b", section))
+
+
+def test_the_page_on_fine_tuning_has_the_table_that_was_measured():
+    benchmarks = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^<!-- strategies -->\n(.*?)^<!-- end -->$", benchmarks, re.MULTILINE | re.DOTALL)
+    rows = [row.rsplit("|", 2)[0] for row in section.splitlines() if row.startswith("| tlplug")]
+    page = (DOCS / "fine-tuning.md").read_text(encoding="utf-8")
+    assert rows
+    assert all(f"{row}|\n" in page for row in rows)
+
+
+def test_the_page_on_fine_tuning_has_every_setting():
+    page = (DOCS / "fine-tuning.md").read_text(encoding="utf-8")
+    for option in OPTIONS:
+        default = "" if option.default is None else option.default
+        assert f"| `{option.name}` | {default} | {option.help} |" in page
 
 
 def test_every_section_of_the_page_of_benchmarks_is_one_that_is_measured():

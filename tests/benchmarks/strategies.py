@@ -36,8 +36,10 @@ def measure(folder: Path) -> Iterator[Row]:
             seconds.append(time.perf_counter() - started)
             accuracies.append(model.metrics["test"]["accuracy"])
             trained = model.info["tuning"].get("parameters_trained", 0)
+        took = statistics.median(seconds)
+        time_taken = f"{took:.0f} s" if took >= 1 else "under 1 s"
         yield (
             " ".join(["tlplug train voices", arguments]).strip(),
-            f"{statistics.mean(accuracies):.3f} in {statistics.median(seconds):.0f} s; {trained:,} weights trained",
+            f"{statistics.mean(accuracies):.3f} in {time_taken}; {trained:,} weights trained",
             "",
         )

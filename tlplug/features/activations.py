@@ -92,7 +92,7 @@ class ActivationStore:
             "windows": pa.array([count for _, count, _ in windows], pa.int32()),
         }
         for name, _ in names:
-            arrays = [np.ascontiguousarray(window[name]) for *_, window in windows]
+            arrays = [window[name] for *_, window in windows]
             columns[f"{name} values"] = pa.array([_bytes_of(array) for array in arrays], pa.large_binary())
             columns[f"{name} shape"] = pa.array([list(array.shape) for array in arrays], pa.list_(pa.int32()))
         table = pa.table(columns).replace_schema_metadata({_ARRAYS: json.dumps(names)})
