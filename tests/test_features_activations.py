@@ -23,7 +23,7 @@ WINDOWS = st.lists(
             "mask": SHAPES.flatmap(lambda shape: arrays.arrays(np.int32, shape)),
             "text": st.text(max_size=9).map(lambda text: np.array(text, object)),
         }
-    ),
+    ).map(lambda window: {name: window[name] for name in ("cut", "mask", "text")}),
     min_size=1,
     max_size=4,
 )
