@@ -12,6 +12,7 @@ import pytest
 
 from tlplug import load_plugin
 from tlplug.backbones import load_keras
+from tlplug.training.judgement import confidence
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
 
@@ -135,11 +136,32 @@ def test_the_same_command_gives_the_same_run(train, tmp_path):
 def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     done = train("run", "--strategy", "full", "--learning-rate", 1e-8, "--epochs", 3)
     assert "the frozen model remains" in done.err
-    assert "frozen, which no tuning improved" in done.out
+    assert "frozen, which no tuning improved with confidence" in done.out
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["tuning"]["epochs_trained"] == 0
     before, after = original(tmp_path), weights(tmp_path / "run")
     assert all(np.array_equal(before[path], after[path]) for path in before)
+
+
+def test_auto_takes_what_is_better_with_confidence(train, tmp_path):
+    wins = ("--stages", 3, "--epochs", 30, "--learning-rate", 0.02)
+    done = train("run", "--strategy", "auto", *wins, "--json").json
+    assert done["metrics"]["test"]["accuracy"] >= done["metrics"]["frozen"]["accuracy"] + 0.2
+    tuning = json.loads((tmp_path / "run" / "run.json").read_text())["tuning"]
+    assert tuning["confidence"] >= 0.8
+    assert tuning["tuned_accuracy"] > tuning["frozen_accuracy"]
+    assert "better with a confidence of" in (tmp_path / "run" / "report.html").read_text()
+    assert train("short", "--strategy", "auto", "--epochs", 1, "--learning-rate", 1e-8).code == 0
+    tuning = json.loads((tmp_path / "short" / "run.json").read_text())["tuning"]
+    assert (tuning["epochs_trained"], tuning["confidence"]) == (0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "low", "high"),
+    [([1] * 50, [1] * 50, 0.5, 0.5), ([0] * 8 + [1] * 42, [1] * 50, 0.99, 1), ([1] * 50, [0] * 2 + [1] * 48, 0, 0.1)],
+)
+def test_the_confidence_of_a_bootstrap(before, after, low, high):
+    assert low <= confidence(np.array(before, bool), np.array(after, bool), seed=0) <= high
 
 
 START = """
@@ -231,6 +253,7 @@ def test_there_must_be_something_to_go_on_with(cli, grids, tmp_path):
         (("--set", "tuning.rate=1"), "Unknown option 'tuning.rate'. Valid: tuning.epochs, "),
         (("--augment", "much"), "Unknown strength of augmentation 'much'."),
         (("--augment", "strong"), "There is no strong augmentation for the modality 'grid'."),
+        (("--strategy", "auto", "--set", "tuning.patience=0"), "The strategy 'auto' chooses on held-out examples."),
         (("--refit",), "--refit is for the strategy features alone"),
         (("--learning-rate", 1e30, "--set", "tuning.patience=0", "--epochs", 2), "The loss became no number in epoch"),
     ],

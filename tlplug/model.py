@@ -164,7 +164,8 @@ def train(
         backbone: its name; the modality's default when None.
         head: its name.
         strategy: ``features``: the backbone stays frozen; ``fine-tune``: then its topmost stages train together with
-            the head; ``full``: then all of it; ``scratch``: all of it, from random weights.
+            the head; ``full``: then all of it; ``scratch``: all of it, from random weights; ``auto``: as
+            ``fine-tune``, kept only where held-out training examples say with confidence that it is better.
         stages: how many train with ``fine-tune``, from the top; 1 when None.
         unfreeze: name of the lowest layer that trains, instead of `stages`.
         augment: ``none``, ``light`` or ``strong``: how the examples that train are changed at random.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     default="features",
     show_default=True,
     metavar="NAME",
-    help="What trains: features (the head alone), fine-tune, full, or scratch.",
+    help="What trains: features (the head alone), fine-tune, full, scratch, or auto.",
 )
 @click.option("--stages", type=int, metavar="K", help="With fine-tune: the topmost stages that train; 1 if left out.")
 @click.option("--unfreeze", metavar="LAYER", help="With fine-tune: the lowest layer that trains.")

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlplug import progress
+from tlplug.errors import first_line
 from tlplug.storage import replace_file
 
 KEPT = 2
@@ -42,17 +44,23 @@ class Checkpoints:
     def save(self, epoch: int, state: State) -> None:
         """Keep the state after an epoch: written under another name, synced, renamed.
 
-        Raises:
-            OSError: the disk does not take it.
+        A disk that does not take it is noted, once; the training goes on.
         """
         if self._folder is None:
             return
+        try:
+            self._write(self._folder, epoch, state)
+        except OSError as error:
+            progress.note(f"Cannot keep checkpoints in {self._folder}: {error.strerror or first_line(error)}.")
+            self._folder = None
+
+    def _write(self, folder: Path, epoch: int, state: State) -> None:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(dict(state.values))), **state.arrays)
         data = buffer.getvalue()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(data).hexdigest()
-        with replace_file(self._folder / f"{self._phase}-{epoch:06d}-{digest}.npz") as temporary:
+        with replace_file(folder / f"{self._phase}-{epoch:06d}-{digest}.npz") as temporary:
             temporary.write_bytes(data)
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)

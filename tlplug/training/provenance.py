@@ -114,6 +114,8 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
     if training.remarks:
         remarks = "; ".join(f"{counted(count, 'example')} {remark}" for remark, count in training.remarks.items())
         facts.insert(1, ("remarks", remarks))
+    if info["tuning"]:
+        facts.insert(4, ("strategy", _tried(info["tuning"])))
     if info["refit"]:
         facts.insert(2, ("refit", "after these figures were measured, the head was fitted on all examples"))
     preview = training.predictor.preprocess.entry().record.preview
@@ -138,14 +140,27 @@ def how_trained(info: Mapping[str, Any]) -> str:
     """Say what became of the backbone's weights, from what run.json holds."""
     tuning = info.get("tuning") or {}
     if not tuning.get("epochs_trained"):
-        return "frozen" if not tuning else "frozen, which no tuning improved"
+        return "frozen" if not tuning else "frozen, which no tuning improved with confidence"
     if tuning["unfreeze"]:
         what = f"tuned from {tuning['unfreeze']} up"
-    elif tuning["strategy"] == "fine-tune":
+    elif tuning["stages"]:
         what = "its top stage tuned" if tuning["stages"] == 1 else f"its top {tuning['stages']} stages tuned"
     else:
         what = "all of it tuned" if tuning["strategy"] == "full" else "trained from random weights"
     return f"{what} for {counted(tuning['epochs_trained'], 'epoch')}"
+
+
+def _tried(tuning: Mapping[str, Any]) -> str:
+    """Say what was tried, and how it did on the held-out part of the training examples."""
+    said = f"{tuning['strategy']}; {tuning['parameters_trained']:,} weights above {tuning['cut'] or 'the inputs'}"
+    if "frozen_accuracy" in tuning:
+        said += (
+            f"; on {counted(tuning['held_out'], 'training example')} held out: frozen "
+            f"{percent(tuning['frozen_accuracy'])}, tuned {percent(tuning['tuned_accuracy'])}"
+        )
+    if "confidence" in tuning:
+        said += f", better with a confidence of {percent(tuning['confidence'])}"
+    return said
 
 
 def _settings(values: Mapping[str, Any]) -> str:

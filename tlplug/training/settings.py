@@ -8,7 +8,7 @@ from typing import Any
 
 from tlplug.errors import UsageError
 from tlplug.specs import Option, parse_options
-from tlplug.training.strategy import FEATURES, check_strategy
+from tlplug.training.strategy import AUTO, FEATURES, check_strategy
 
 OPTIONS = (
     Option(name="epochs", type=int, minimum=1, help="at most this many; 20, from random weights 100"),
@@ -38,13 +38,16 @@ OPTIONS = (
 )
 """What ``--set tuning.NAME=VALUE`` takes."""
 
+_PARTIAL = ("fine-tune", AUTO)
+"""Strategies that train the topmost stages."""
+
 
 @dataclass(frozen=True)
 class Tuning:
     """How a network is fine-tuned; see `OPTIONS`.
 
     Attributes:
-        strategy: ``fine-tune``, ``full`` or ``scratch``.
+        strategy: ``fine-tune``, ``full``, ``scratch`` or ``auto``.
         stages: how many are trained, from the top; None with `unfreeze`.
         unfreeze: name of the lowest layer that is trained.
         augment: strength of augmentation.
@@ -70,7 +73,7 @@ class Tuning:
             options["patience"] = 20 if scratch else 5
         if scratch:
             options["rate_decay"] = 1.0  # no layer knows more than another
-        if strategy == "fine-tune" and unfreeze is None:
+        if strategy in _PARTIAL and unfreeze is None:
             stages = stages or 1
         return cls(strategy, stages, unfreeze, augment, options)
 
@@ -110,7 +113,9 @@ def check_tuning(
         return None
     if refit:
         raise UsageError("--refit is for the strategy features alone: fine-tuning would need examples to stop on.")
-    if strategy != "fine-tune" and (stages is not None or unfreeze is not None):
+    if strategy == AUTO and given.get("patience") in (0, "0"):
+        raise UsageError("The strategy 'auto' chooses on held-out examples. Valid: tuning.patience from 1 up.")
+    if strategy not in _PARTIAL and (stages is not None or unfreeze is not None):
         raise UsageError(f"The strategy {strategy!r} trains all stages. Valid: --strategy fine-tune with --stages.")
     if stages is not None and unfreeze is not None:
         raise UsageError("Either --stages or --unfreeze says what trains. Received: both.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tlplug.errors import UnknownNameError, did_you_mean
 
-FEATURES = "features"
+FEATURES, AUTO = "features", "auto"
 
 STRATEGIES = {
     FEATURES: "the backbone stays frozen, the head is fitted to its embeddings",
     "fine-tune": "then the topmost stages of the backbone train together with the head",
     "full": "then all of the backbone trains together with the head",
     "scratch": "all of the backbone trains, from random weights",
+    AUTO: "fine-tune, kept only where held-out training examples say with confidence that it is better",
 }
 """Name and meaning of each."""
 

@@ -1,4 +1,4 @@
-"""The strategies ``fine-tune``, ``full``, ``scratch``: the frozen model first, then the network above a cut trains."""
+"""The strategies that train the backbone: the frozen model first, then the network above a cut with its head."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ from tlplug.predictor import Predictor
 from tlplug.training.batches import Batches
 from tlplug.training.checkpoint import Checkpoints
 from tlplug.training.frozen import FOLDS, Training, train_frozen
+from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.settings import Tuning
+from tlplug.training.strategy import AUTO
 from tlplug.training.tuning import Network, Progress, embeddings_of, tune
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ INNER_SHARE = 0.2
 
 LEAST = 4
 """Examples that this must be."""
+
+CONFIDENCE = 0.8
+"""With which ``auto`` must find the tuned network better to take it."""
 
 
 def train_tuned(
@@ -86,18 +91,21 @@ def train_tuned(
 
     tf.config.experimental.enable_op_determinism()
     work = _Work.prepare(frozen, selection, head, tuning, runtime=runtime, checkpoints=checkpoints, callbacks=callbacks)
-    epochs, chosen = tuning.options["epochs"], None
-    if tuning.options["patience"]:
-        chosen = work.train("choosing", ~work.held_out, epochs, judged=work.held_out)
-        epochs = chosen.best
-    about: dict[str, Any] = {**tuning.to_json(), **work.about(), "epochs_trained": epochs}
+    epochs, about = tuning.options["epochs"], {**tuning.to_json(), **work.about()}
     metrics = {"test": frozen.metrics["test"], "frozen": frozen.metrics["test"]}
     metrics |= {name: value for name, value in frozen.metrics.items() if name == "random_weights"}
-    if chosen is not None:
-        about["history"] = chosen.history
-        metrics["validation"] = {"accuracy": chosen.score[0], "log_loss": -chosen.score[1]}
+    if tuning.options["patience"]:
+        chosen = work.train("choosing", ~work.held_out, epochs, judged=work.held_out)
+        epochs, about["history"] = chosen.best, chosen.history
+        if chosen.start is not None and chosen.judged is not None:
+            about |= {"frozen_accuracy": chosen.start.accuracy, "tuned_accuracy": chosen.judged.accuracy}
+            metrics["validation"] = {"accuracy": chosen.judged.accuracy, "log_loss": -chosen.judged.fit}
+            if tuning.strategy == AUTO:
+                about["confidence"] = confidence(chosen.start.right, chosen.judged.right, head.seed)
+                epochs = epochs if about["confidence"] >= CONFIDENCE else 0
+    about["epochs_trained"] = epochs
     if epochs == 0:
-        progress.note("No epoch answered the held-out part of the training examples better: the frozen model remains.")
+        progress.note("The held-out part of the training examples was answered no better: the frozen model remains.")
         return replace(frozen, metrics=metrics, tuning=about)
     done = work.train("final", np.ones(len(work.fitting), bool), epochs)
     about["history_final"] = done.history
@@ -206,11 +214,8 @@ class _Work:
         others = np.zeros(len(labels), bool) if judged is None else judged
         windows = _chosen(own, others)
 
-        def evaluate() -> tuple[float, float]:
-            probabilities, right = self.network.probabilities(self.trunk, windows), labels[others]
-            truth = probabilities[np.arange(len(right)), right]
-            accuracy = float(np.mean(probabilities.argmax(axis=1) == right))
-            return accuracy, float(np.mean(np.log(np.maximum(truth, 1e-12))))
+        def evaluate() -> Judgement:
+            return Judgement.of(self.network.probabilities(self.trunk, windows), labels[others])
 
         return tune(
             self.network,

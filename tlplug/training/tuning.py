@@ -20,6 +20,7 @@ from tlplug.errors import TrainingError
 from tlplug.features import Trunk, Window
 from tlplug.training.batches import Batches, in_batches
 from tlplug.training.checkpoint import Checkpoints, State
+from tlplug.training.judgement import Judgement
 
 if TYPE_CHECKING:
     import keras
@@ -74,15 +75,17 @@ class Progress:
     Attributes:
         epoch: how many are done.
         history: figures of each.
-        best: epoch after which the held-out examples were answered best; 0 is the frozen start.
-        score: of it: accuracy, and the negative log loss, which decides between equals.
+        start: how held-out examples were answered before, None without such.
+        best: epoch after which they were answered best; 0 is the frozen start.
+        judged: how they were then.
         weights: of the network then.
     """
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    start: Judgement | None = None
     best: int = 0
-    score: tuple[float, float] = (-1.0, -math.inf)
+    judged: Judgement | None = None
     weights: list[NDArray[Any]] = field(default_factory=list)
 
 
@@ -94,7 +97,7 @@ def tune(
     epochs: int,
     label: str,
     checkpoints: Checkpoints,
-    evaluate: Callable[[], tuple[float, float]] | None = None,
+    evaluate: Callable[[], Judgement] | None = None,
     callbacks: Sequence[Any] = (),
 ) -> Progress:
     """Train a network for some epochs, or until held-out examples are answered no better.
@@ -106,7 +109,7 @@ def tune(
         epochs: at most this many, for which the schedule of the rate is made.
         label: what progress is called.
         checkpoints: kept after each epoch; the training goes on from the last of them.
-        evaluate: returns accuracy and negative log loss on held-out examples; without it all epochs are done.
+        evaluate: judges the answers to held-out examples; without it all epochs are done.
         callbacks: of Keras, beside those of this function.
 
     Returns:
@@ -136,7 +139,8 @@ def tune(
     if (kept := checkpoints.latest()) is not None:
         _restore(model, optimizer, state, kept)
     elif evaluate is not None:
-        state.score, state.weights = evaluate(), model.get_weights()
+        state.start = state.judged = evaluate()
+        state.weights = model.get_weights()
     listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, verbose=0)
     listeners.on_train_begin()
     model.stop_training = False
@@ -155,10 +159,10 @@ def tune(
                 progress.note(f"{label}: the loss became no number in epoch {state.epoch}.")
                 break
             if evaluate is not None:
-                score = evaluate()
-                figures |= {"validation_accuracy": score[0], "validation_loss": -score[1]}
-                if score > state.score:
-                    state.best, state.score, state.weights = state.epoch, score, model.get_weights()
+                now = evaluate()
+                figures |= {"validation_accuracy": now.accuracy, "validation_loss": -now.fit}
+                if state.judged is None or now.is_better(state.judged):
+                    state.best, state.judged, state.weights = state.epoch, now, model.get_weights()
             listeners.on_epoch_end(state.epoch - 1, figures)
             checkpoints.save(state.epoch, _state(model, optimizer, state))
     listeners.on_train_end()
@@ -202,7 +206,11 @@ def _state(model: keras.Model, optimizer: Any, state: Progress) -> State:
     arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(_variables(model))}
     arrays |= {f"optimizer {n}": np.asarray(v.value) for n, v in enumerate(optimizer.variables)}
     arrays |= {f"best {n}": value for n, value in enumerate(state.weights)}
-    values = {"epoch": state.epoch, "history": state.history, "best": state.best, "score": list(state.score)}
+    values: dict[str, Any] = {"epoch": state.epoch, "history": state.history, "best": state.best}
+    for name, judged in (("start", state.start), ("judged", state.judged)):
+        if judged is not None:
+            values[name] = [judged.accuracy, judged.fit]
+            arrays[f"{name} right"] = judged.right
     return State(arrays, values)
 
 
@@ -213,8 +221,16 @@ def _restore(model: keras.Model, optimizer: Any, state: Progress, kept: State) -
     best = [name for name in kept.arrays if name.startswith("best ")]
     state.weights = [kept.arrays[f"best {number}"] for number in range(len(best))]
     state.epoch, state.best = kept.values["epoch"], kept.values["best"]
-    state.history, state.score = list(kept.values["history"]), tuple(kept.values["score"])
+    state.history = list(kept.values["history"])
+    if "start" in kept.values:
+        state.start = _judgement(kept, "start")
+        state.judged = _judgement(kept, "judged")
 
 
 def _variables(model: keras.Model) -> list[Any]:
     return [*model.trainable_variables, *model.non_trainable_variables]
+
+
+def _judgement(kept: State, name: str) -> Judgement:
+    accuracy, fit = kept.values[name]
+    return Judgement(accuracy, fit, kept.arrays[f"{name} right"])
