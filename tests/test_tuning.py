@@ -200,6 +200,53 @@ def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids,
     assert not (tmp_path / "run" / "request.json").exists()
 
 
+def test_callbacks_of_keras_are_called_and_may_end_it(grids, tmp_path):
+    import keras
+
+    import tlplug
+
+    class Second(keras.callbacks.Callback):
+        epochs, steps = 0, 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            Second.steps += 1
+
+        def on_epoch_end(self, epoch, logs=None):
+            Second.epochs += 1
+            self.model.stop_training = logs["loss"] > 0 and epoch == 1
+
+    load_plugin(tmp_path / "grids.py")
+    options = {"tuning.patience": 0, "tuning.epochs": 9}
+    model = tlplug.train(grids, strategy="full", options=options, callbacks=[Second()])
+    assert (Second.epochs, len(model.info["tuning"]["history_final"])) == (2, 2)
+    assert Second.steps == 4  # 64 windows, 32 in a batch
+    assert model.predict([grids / "rising" / "0.npy"])[0].label in model.classes
+
+
+def test_too_little_memory_says_which_setting_helps(train, monkeypatch):
+    import keras
+    import tensorflow as tf
+
+    def exhausted(self, *arguments, **fields):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", exhausted)
+    done = train("run", "--strategy", "full", *QUICK)
+    assert (done.code, "Lower --set tuning.batch_size, now 32, or train fewer stages" in done.err) == (1, True)
+
+
+def test_a_disk_that_takes_no_checkpoint_ends_nothing(train, monkeypatch, tmp_path):
+    from tlplug.training import checkpoint
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "replace_file", full)
+    done = train("run", "--strategy", "full", *QUICK)
+    assert (done.code, done.err.count("Cannot keep checkpoints in")) == (0, 1)
+    assert "No space left on device" in done.err
+
+
 @pytest.fixture
 def unfinished(train, grids, tmp_path, monkeypatch):
     """A run that was interrupted after its first checkpoint."""
