@@ -23,7 +23,6 @@ PAGES = {
     "sounds.md": "sounds",
     "series.md": "series",
     "hub.md": "hub",
-    "fine-tuning.md": "strategies",
 }
 """Of each page: the benchmark that gives its figures."""
 
