@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tlplug.data import find_inputs, load_data, prevailing_modality, read_sources
+from tlplug.data.inputs import looks_like_path
 from tlplug.errors import DataError, UsageError
 from tlplug.specs import Example
 
@@ -72,6 +73,21 @@ def test_a_file_that_is_not_there_is_kept_to_be_missed(folder, name):
 def test_any_other_text_is_a_source_as_it_is(folder, monkeypatch, text):
     monkeypatch.chdir(folder)
     assert find_inputs([text, folder / "b.vec"], ENDINGS) == [text, folder / "b.vec"]
+
+
+@pytest.mark.parametrize(
+    "text", ["no.vec", "no.NUM", "./no", "../my files/no", "~/no", "/no thing", "files/no", "*.md", "no[12].md"]
+)
+def test_what_is_meant_as_a_path_looks_like_one(text):
+    assert looks_like_path(text, ENDINGS)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "word", "why?", "a/b or c", "It is in no.vec", "2*3=6.0", "/ or", "/no\nthing", "example.com", "a/\0"]
+)
+def test_a_word_or_a_sentence_does_not_look_like_a_path(text):
+    assert not looks_like_path(text, ENDINGS)
+    assert not looks_like_path("a/" * 5000, ENDINGS)
 
 
 def test_each_file_comes_once_in_the_order_given(folder):

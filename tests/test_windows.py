@@ -201,6 +201,60 @@ def test_each_window_can_be_predicted_on_its_own(cli, words, tmp_path):
     ]
 
 
+def test_a_path_that_is_none_is_missed_and_no_text(cli, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    cli("train", words, "--out", run)
+    mistyped = ["nosuch.word", "./nosuch.word", "nosuch.csv", "txt/jardn", "*.md"]
+    result = cli("predict", run, *mistyped, "--json")
+    assert result.code == 1
+    assert [item["source"] for item in result.json] == mistyped
+    (reason,) = {item["error"] for item in result.json}
+    assert reason == (
+        "No such file or folder, and no pattern that matches one. To predict it as a text, put it in a table: a .csv "
+        "file with a column 'text'."
+    )
+    (tmp_path / "texts.csv").write_text("text\ntxt/jardn\n")
+    result = cli("predict", run, "abc", "is it abc?", "nosuch.word", tmp_path / "texts.csv", "--json")
+    assert (result.code, ["label" in item for item in result.json]) == (0, [True, True, False, True])
+
+
+def test_the_reader_of_inputs_and_its_options_are_stated(cli, words, tmp_path):
+    run = tmp_path / "run"
+    cli("train", words, "--out", run)
+    (tmp_path / "odd.csv").write_text("a,b\nabc,xyz\nbcd,zyx\n")
+    stated = ("--reader", "table", "--input", "b")
+    assert [item["label"] for item in cli("predict", run, tmp_path / "odd.csv", *stated, "--json").json] == ["late"] * 2
+    answers = tlplug.load(run).predict([tmp_path / "odd.csv"], reader="table", options={"reader.input": "a"})
+    assert [answer.label for answer in answers] == ["early"] * 2
+    embedded = cli("embed", tmp_path / "odd.csv", "--backbone", "key", *stated, "--out", tmp_path / "e.csv")
+    assert (embedded.code, embedded.out) == (0, f"2 embeddings by key in {tmp_path / 'e.csv'}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--reader", "tabel"], "Unknown reader 'tabel'. Did you mean 'table'?"),
+        (["--reader", "table", "--set", "reader.nonsense=1"], "Unknown option 'reader.nonsense'. Valid: reader.input"),
+        (["--set", "reader.nonsense=1"], "No reader of word takes reader.nonsense. Type: tlplug readers"),
+        (
+            ["--input", "b"],
+            "What is given is taken as it is, without reader.input. State who reads it: --reader table.",
+        ),
+    ],
+)
+def test_options_that_no_reader_would_see_are_refused(cli, words, tmp_path, arguments, message):
+    run = tmp_path / "run"
+    cli("train", words, "--out", run)
+    (tmp_path / "one.word").write_text("abc")
+    for result in (
+        cli("predict", run, tmp_path / "one.word", *arguments),
+        cli("embed", tmp_path / "one.word", "--backbone", "key", *arguments, "--out", tmp_path / "e.csv"),
+    ):
+        assert (result.code, result.out, len(result.lines)) == (2, "", 1)
+        assert message in result.err
+
+
 def test_a_table_that_cannot_be_read_costs_no_other_input(cli, words, tmp_path):
     cli("train", words, "--out", tmp_path / "run")
     (tmp_path / "odd.csv").write_text("a,b,c\n1,2,3\n")

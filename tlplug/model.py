@@ -68,13 +68,19 @@ class Model:
         return self.predictor.classes
 
     def predict(
-        self, inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None, windows: bool = False
+        self,
+        inputs: Sequence[Any],
+        *,
+        reader: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        windows: bool = False,
     ) -> list[Prediction]:
         """Predict some inputs.
 
         Args:
             inputs: files, folders, patterns, tables, or other sources that the preprocess takes, such as arrays.
-            options: of the reader of tables, by address: ``{"reader.input": "text"}``.
+            reader: name of the reader of all files and folders; when left out, the surest one reads tables.
+            options: of the reader, by address: ``{"reader.input": "text"}``.
             windows: predict each window of a source on its own, such as each second of a recording.
 
         Returns:
@@ -83,7 +89,8 @@ class Model:
         """
         if isinstance(inputs, str | Path):
             inputs = [inputs]
-        return self.predictor.predict(inputs, split_options(options or {})["reader"], windows=windows)
+        settings = split_options(options or {})["reader"]
+        return self.predictor.predict(inputs, settings, reader=reader, windows=windows)
 
     def evaluate(
         self, data: Dataset | str | Path, *, reader: str | None = None, options: Mapping[str, Any] | None = None

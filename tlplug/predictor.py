@@ -130,16 +130,22 @@ class Predictor:
         return result, features
 
     def predict(
-        self, inputs: Sequence[Any], options: Mapping[str, Any] | None = None, *, windows: bool = False
+        self,
+        inputs: Sequence[Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        reader: str | None = None,
+        windows: bool = False,
     ) -> list[Prediction]:
         """Predict files, folders, patterns, tables, or sources of any other kind that the preprocess takes.
 
         Args:
             inputs: see `tlplug.data.read_inputs`.
             options: of the reader, for tables.
+            reader: name of the reader of files and folders; the surest one when None.
             windows: predict each window of a source on its own.
         """
-        examples = read_inputs(inputs, self.modality, options)
+        examples = read_inputs(inputs, self.modality, options, reader)
         sources = [example.source for example in examples if not example.problem]
         answers = iter(self._by_window(sources) if windows else self._as_a_whole(sources))
         predictions: list[Prediction] = []

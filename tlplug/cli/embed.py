@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from tlplug.cli.options import backbone_options, column_options, common, parse_settings
+from tlplug.cli.options import backbone_options, column_options, common, parse_settings, reader_option
 from tlplug.cli.output import clean, print_json
 
 
 @click.command(short_help="Write the embeddings of a data set to a file.")
 @click.argument("data")
 @click.option("--out", required=True, metavar="FILE", help="A new .parquet, .arrow or .csv file.")
+@reader_option
 @column_options
 @backbone_options
 @common
@@ -20,6 +21,7 @@ def embed(
     data: str,
     *,
     out: str,
+    reader: str | None,
     backbone: str | None,
     weights: str | None,
     modality: str | None,
@@ -44,8 +46,8 @@ def embed(
     options = split_options(parse_settings(settings, reader__input=input_column, reader__label=label_column))
     if modality is None:
         named = registry().get("backbone", backbone).record.modality if backbone and ":" not in backbone else None
-        modality = named or prevailing_modality(Path(data), options["reader"])
-    examples, problems = read_sources(Path(data), modality, options["reader"])
+        modality = named or prevailing_modality(Path(data), options["reader"], reader)
+    examples, problems = read_sources(Path(data), modality, options["reader"], reader)
     selection = select_backbone(
         backbone,
         modality=modality,

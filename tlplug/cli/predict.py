@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tlplug.cli.options import common, reader_settings
+from tlplug.cli.options import common, reader_option, reader_settings
 from tlplug.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _WIDEST = 100
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--windows", is_flag=True, help="Predict each window of a source, such as each second of a recording.")
+@reader_option
 @click.option("--input", "input_column", metavar="COLUMN", help="Of a table: the column of texts or paths.")
 @click.option("--set", "settings", multiple=True, metavar="reader.NAME=VALUE", help="Set an option of the reader.")
 @common
@@ -35,6 +36,7 @@ def predict(
     *,
     as_csv: bool,
     windows: bool,
+    reader: str | None,
     input_column: str | None,
     settings: tuple[str, ...],
     as_json: bool,
@@ -54,7 +56,8 @@ def predict(
     if as_json and as_csv:
         raise UsageError("Both --json and --csv were given. Valid: one of them.")
     model = load(run)
-    predictions = model.predict(inputs, options=reader_settings(settings, reader__input=input_column), windows=windows)
+    options = reader_settings(settings, reader__input=input_column)
+    predictions = model.predict(inputs, reader=reader, options=options, windows=windows)
     if not any(item.error is None or not os.path.isdir(item.source) for item in predictions):  # noqa: PTH112 - takes any text
         modality = model.predictor.modality
         valid = " ".join(sorted(reads_of(modality).suffixes))

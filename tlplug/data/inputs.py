@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tlplug.data.folder import walk
+
+_LONGEST_PATH = 4096
 
 
 def find_inputs(inputs: Sequence[Any], suffixes: Iterable[str], *, strings: bool = False) -> list[Any]:
@@ -39,6 +42,25 @@ def as_source(source: Any, suffixes: Iterable[str], *, strings: bool = False) ->
     if isinstance(source, str) and source.lower().endswith(tuple(suffixes)):
         return source if strings and not os.path.exists(source) else Path(source)  # noqa: PTH110 - takes any text
     return source
+
+
+def looks_like_path(text: str, endings: Iterable[str]) -> bool:
+    """Whether a text that is no path of something there was rather meant as one, or as a pattern, than as a text.
+
+    It is one line and begins like a path; or it has no white space, and a separator, one of the endings, or the marks
+    of a pattern and any ending.
+
+    >>> [looks_like_path(text, [".txt"]) for text in ("no.txt", "./no thing", "txt/no", "*.md", "Who? Me.", "fine")]
+    [True, True, True, True, False, False]
+    """
+    if len(text) > _LONGEST_PATH or re.search(r"[\n\r\0]", text):
+        return False
+    if re.match(r"(\.{0,2}|~)/\S", text):
+        return True
+    if re.search(r"\s", text):
+        return False
+    ends = bool(re.search(r"\.[A-Za-z]\w*$", text))
+    return "/" in text or os.sep in text or text.lower().endswith(tuple(endings)) or (ends and glob.has_magic(text))
 
 
 def _sources(given: Any, endings: tuple[str, ...], *, strings: bool) -> Iterator[Any]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from tlplug import progress
 from tlplug.data.dataset import Skipped, source_name
-from tlplug.data.inputs import as_source, find_inputs
-from tlplug.data.modality import all_reads, modality_of, of_one_modality, reads_of
-from tlplug.errors import DataError, TlplugError, UsageError, first_line
+from tlplug.data.inputs import as_source, find_inputs, looks_like_path
+from tlplug.data.modality import Reads, all_reads, modality_of, of_one_modality, reads_of
+from tlplug.data.table import SUFFIXES
+from tlplug.errors import DataError, OptionError, TlplugError, UsageError, first_line
 from tlplug.registry import Entry, registry
 from tlplug.specs import Example, load_reference, parse_options
 
@@ -34,7 +35,7 @@ def read_examples(
     if not path.exists():
         raise UsageError(f"No such data: {str(path)!r}. Valid: {_VALID}.")
     if reader:
-        entry = registry().get("reader", reader)
+        entry = _named_reader(reader, modality)
     else:
         confidence, entry = _surest_reader(path, modality)
         if confidence <= 0:
@@ -58,39 +59,55 @@ def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
     return [example for example in examples if not example.problem], skipped
 
 
-def read_inputs(inputs: Sequence[Any], modality: str, options: Mapping[str, Any] | None = None) -> list[Example]:
+def read_inputs(
+    inputs: Sequence[Any], modality: str, options: Mapping[str, Any] | None = None, reader: str | None = None
+) -> list[Example]:
     """Return the examples that some inputs mean: files, folders, patterns, and rows of tables, which may have problems.
 
     Args:
         inputs: see `tlplug.data.find_inputs`. A file that is none of the modality's, and that a reader takes, means
-            every example in it.
+            every example in it. A text that looks like a path and is none has a problem.
         modality: of the model.
         options: of the reader.
+        reader: name of the one that reads every file and folder; the surest one, of data sets only, when None.
+
+    Raises:
+        UsageError: no such reader, one of another modality, or options that no reader of these inputs takes.
     """
     reads = reads_of(modality)
+    options = options or {}
+    if reader:
+        parse_options("reader", _named_reader(reader, modality).record.options, options)
     found: list[Example] = []
     seen: set[Path] = set()
+    used = False
     for given in inputs:
-        sources = [Path(given)] if _is_data(given, modality) else reads.find_inputs([given])
-        if not sources:
-            problem = f"it is a folder without {modality} files"
+        sources = [Path(given)] if _is_data(given, modality, reader) else reads.find_inputs([given])
+        problem = _missing(sources[0], reads) if sources else f"it is a folder without {modality} files"
+        if problem:
             found.append(Example(source=given, name=str(given), problem=problem))
+            continue
         for source in sources:
             if isinstance(source, Path):
                 if source in seen:
                     continue
                 seen.add(source)
             try:
-                rows = _rows_of(source, options or {}, modality)[0] if isinstance(source, Path) else []
+                rows = _rows_of(source, options, modality, reader)[0] if isinstance(source, Path) else []
+            except OptionError:
+                raise
             except (DataError, UsageError) as error:  # one table that cannot be read costs no other input
                 rows = [Example(source=source, name=str(source), problem=str(error))]
+            used = used or bool(rows)
             for example in rows or [Example(source=source)]:
                 known = as_source(example.source, reads.suffixes, strings=reads.strings)
                 found.append(replace(example, source=known, name=example.name or source_name(known, len(found))))
+    if options and not used and not any(example.problem for example in found):
+        raise _without_effect(options, modality)
     return found
 
 
-def prevailing_modality(data: Path, options: Mapping[str, Any] | None = None) -> str:
+def prevailing_modality(data: Path, options: Mapping[str, Any] | None = None, reader: str | None = None) -> str:
     """Return the modality of most files below a path, or of the rows of a table.
 
     Raises:
@@ -99,21 +116,24 @@ def prevailing_modality(data: Path, options: Mapping[str, Any] | None = None) ->
     """
     if not data.exists():
         raise UsageError(f"No such data: {str(data)!r}. Valid: a folder or a file.")
-    rows, modality = _rows_of(data, options or {})
+    rows, modality = _rows_of(data, options or {}, reader=reader)
     if rows:
         return modality or of_one_modality(usable(rows)[0], None, str(data))[1]
     return modality_of(find_inputs([data], [""]), str(data))
 
 
 def read_sources(
-    data: Path, modality: str, options: Mapping[str, Any] | None = None
+    data: Path, modality: str, options: Mapping[str, Any] | None = None, reader: str | None = None
 ) -> tuple[list[Example], list[Skipped]]:
     """Read the examples of one modality at a path, labelled or not: files below a folder, or rows of a table.
 
     Returns:
         The examples, and what was left out.
+
+    Raises:
+        UsageError: nothing is there, no such reader, or options that the reader does not take.
     """
-    if rows := _rows_of(data, options or {}, modality)[0]:
+    if rows := _rows_of(data, options or {}, modality, reader)[0]:
         examples, problems = usable(rows)
         examples, _, skipped = of_one_modality(examples, modality, str(data))
         return examples, problems + skipped
@@ -122,6 +142,8 @@ def read_sources(
     if not data.exists() or not found:
         valid = " ".join(sorted(reads.suffixes))
         raise UsageError(f"No {modality} file at {str(data)!r}. Valid: a folder or file, {valid}.")
+    if options:
+        raise _without_effect(options, modality)
     try:
         known = {example.source: example.label for example in read_examples(data, None, {})[0]}
     except TlplugError:  # no class folders, so no labels
@@ -129,21 +151,62 @@ def read_sources(
     return [Example(source=source, label=known.get(source)) for source in found], []
 
 
-def _is_data(given: Any, modality: str) -> bool:
-    """Whether a folder is, as a whole, a data set of the modality, and not just files of it."""
+def _missing(source: Any, reads: Reads) -> str:
+    """Why an input is none: it looks like a path and is none; empty where it is one, or something else."""
+    endings = {*SUFFIXES, *(suffix for one in all_reads() for suffix in one.suffixes)}
+    if not isinstance(source, str) or not looks_like_path(source, endings):
+        return ""
+    as_text = " To predict it as a text, put it in a table: a .csv file with a column 'text'." if reads.strings else ""
+    return f"No such file or folder, and no pattern that matches one.{as_text}"
+
+
+def _named_reader(name: str, modality: str | None) -> Entry:
+    entry = registry().get("reader", name)
+    if modality is not None and entry.record.modality not in (None, modality):
+        raise UsageError(
+            f"The reader {name!r} reads {entry.record.modality}, and {modality} is needed. "
+            f"Valid: {', '.join(one.name for one in _readers(modality))}."
+        )
+    return entry
+
+
+def _readers(modality: str | None) -> list[Entry]:
+    """All readers, or those that may give examples of the modality."""
+    entries = registry().entries("reader")
+    return [entry for entry in entries if modality is None or entry.record.modality in (None, modality)]
+
+
+def _without_effect(options: Mapping[str, Any], modality: str) -> UsageError:
+    """The error where options of a reader are stated, and no reader is sure enough of the data to be asked."""
+    names = ", ".join(f"reader.{name}" for name in options)
+    takers = [e.name for e in _readers(modality) if {option.name for option in e.record.options} >= options.keys()]
+    if not takers:
+        return OptionError(f"No reader of {modality} takes {names}. Type: tlplug readers")
+    return UsageError(f"What is given is taken as it is, without {names}. State who reads it: --reader {takers[0]}.")
+
+
+def _is_data(given: Any, modality: str, reader: str | None) -> bool:
+    """Whether a path is, as a whole, a data set: of the modality, and not just files of it, or for the named reader."""
+    if reader and isinstance(given, str | Path) and os.path.exists(given):  # noqa: PTH110 - takes any text
+        return True
     if not isinstance(given, str | Path) or not os.path.isdir(given):  # noqa: PTH112 - takes any text
         return False
     confidence, entry = _surest_reader(Path(given), modality)
     return confidence >= _SURE and entry.record.modality is not None
 
 
-def _rows_of(path: Path, options: Mapping[str, Any], modality: str | None = None) -> tuple[list[Example], str | None]:
+def _rows_of(
+    path: Path, options: Mapping[str, Any], modality: str | None = None, reader: str | None = None
+) -> tuple[list[Example], str | None]:
     """The examples in a file or folder that is no single example, and the modality where its reader tells.
 
     There are none where no reader is sure, or where a reader of any modality lists the files of a folder.
     """
     if not path.exists():
         return [], None
+    if reader:
+        entry = _named_reader(reader, modality)
+        return _read(path, entry, options), entry.record.modality
     confidence, entry = _surest_reader(path, modality)
     reads = all_reads() if modality is None else [reads_of(modality)]
     may_be_one = path.is_dir() or any(one.takes(path) for one in reads)
@@ -166,9 +229,7 @@ def _surest_reader(path: Path, modality: str | None = None) -> tuple[float, Entr
     Readers of another modality than the given one are not asked.
     """
     sure: list[tuple[float, Entry]] = []
-    for entry in registry().entries("reader"):
-        if modality is not None and entry.record.modality not in (None, modality):
-            continue
+    for entry in _readers(modality):
         try:
             sure.append((float(load_reference(entry.record.sniff)(path)), entry))
         except OSError:  # of the path, not of the plugin
