@@ -203,7 +203,8 @@ def test_refitting_keeps_the_figures(train, tmp_path):
 def test_heads_without_epochs_say_so(train, tmp_path, head):
     result = train("--head", head, "--epochs", 3)
     assert (result.code, result.out, len(result.lines)) == (2, "", 1)
-    assert "Unknown option 'head.epochs'" in result.err
+    assert "Unknown option 'head.epochs'. Valid: " in result.err
+    assert result.err.endswith("; or choose another head: --head mlp.\n")
     assert not (tmp_path / "run").exists()
 
 

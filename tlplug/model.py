@@ -15,8 +15,6 @@ from tlplug.errors import DamagedRunError, TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation, render_card, render_report
 from tlplug.heads import HeadChoice
 from tlplug.predictor import Prediction, Predictor
-from tlplug.registry import registry
-from tlplug.specs import parse_options
 from tlplug.storage import open_text, read_json, replace_file, write_json
 from tlplug.training import (
     FEATURES,
@@ -208,8 +206,7 @@ def train(
         raise UsageError(f"A model can be measured against 'random'. Received: {against!r}.")
     parts = split_options(options or {})
     tuning = check_tuning(strategy, parts["tuning"], stages=stages, unfreeze=unfreeze, augment=augment, refit=refit)
-    head_entry = registry().get("head", head)
-    choice = HeadChoice(head_entry, parse_options("head", head_entry.record.options, parts["head"]), seed)
+    choice = HeadChoice.of(head, parts["head"], seed)
     if not isinstance(data, Dataset):
         data = load_data(data, seed=seed, options=parts["reader"])
     if not len(data.test):

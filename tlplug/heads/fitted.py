@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.errors import RunError
+from tlplug.errors import OptionError, RunError
 from tlplug.features import CompiledBackbone, compile_network
 from tlplug.hookspecs import PROJECT
 from tlplug.registry import Entry, registry
-from tlplug.specs import load_reference
+from tlplug.specs import load_reference, parse_options
 
 ARRAYS = "head.npz"
 NETWORK = "head"
@@ -52,6 +52,24 @@ class HeadChoice:
     entry: Entry
     options: Mapping[str, Any]
     seed: int = 0
+
+    @classmethod
+    def of(cls, name: str, given: Mapping[str, Any], seed: int = 0) -> HeadChoice:
+        """Choose a head by name, with options as people give them.
+
+        Raises:
+            UnknownNameError: there is no such head.
+            OptionError: an option that it does not have, or a value that does not fit; says which heads have it.
+        """
+        entry = registry().get("head", name)
+        try:
+            return cls(entry, parse_options("head", entry.record.options, given), seed)
+        except OptionError as error:
+            others = [e.name for e in registry().entries("head") if given.keys() <= {o.name for o in e.record.options}]
+            if not others or entry.name in others:
+                raise
+            valid = " or ".join(f"--head {other}" for other in others)
+            raise OptionError(f"{str(error).rstrip('.')}; or choose another head: {valid}.") from error
 
     def fit(
         self,
