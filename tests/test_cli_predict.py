@@ -86,6 +86,15 @@ def test_csv_and_the_table_say_the_same(predict, files):
             assert f"{answer['probability']:.1%}" in line
 
 
+def test_windows_of_a_preprocess_that_makes_none_are_one_line(predict, files):
+    result = predict(files, "--windows")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "Error: The preprocess 'dots' of the backbone 'net' does not say where its windows are, so nothing can be "
+        "predicted for each. Leave out --windows.\n"
+    )
+
+
 def test_two_forms_at_once_are_refused(predict, files):
     result = predict(files, "--json", "--csv")
     assert (result.code, result.out) == (2, "")

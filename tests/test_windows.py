@@ -176,20 +176,21 @@ def test_each_window_can_be_predicted_on_its_own(cli, words, tmp_path):
     mixed = "abcbacxyzyx"
     answers = cli("predict", run, mixed, "1", "xyz", "--windows", "--json").json
     assert [(a["source"], a["start"], a["end"], a["unit"], a["label"]) for a in answers if "label" in a] == [
-        (mixed, 0.0, 3.0, "th", "early"),
-        (mixed, 3.0, 6.0, "th", "early"),
-        (mixed, 6.0, 9.0, "th", "late"),
-        (mixed, 9.0, 11.0, "th", answers[3]["label"]),
-        ("xyz", 0.0, 3.0, "th", "late"),
+        (mixed, 0, 3, "th", "early"),
+        (mixed, 3, 6, "th", "early"),
+        (mixed, 6, 9, "th", "late"),
+        (mixed, 9, 11, "th", answers[3]["label"]),
+        ("xyz", 0, 3, "th", "late"),
     ]
     assert answers[4] == {"source": "1", "error": "it has no letter of the alphabet"}
     model = tlplug.load(run)
+    assert {type(answer[place]) for answer in answers if "label" in answer for place in ("start", "end")} == {int}
     for window, text in zip(answers, ("abc", "bac", "xyz", "yx"), strict=False):
         assert model.predict([text])[0].probabilities == pytest.approx(window["probabilities"], abs=1e-6)
     table = cli("predict", run, mixed[:9], "--windows").out.splitlines()
     assert [line.split()[:6] for line in table if "th" in line and "label" not in line] == [
-        [mixed[:9], "0.00", "th", "6.00", "th", "early"],
-        [mixed[:9], "6.00", "th", "9.00", "th", "late"],
+        [mixed[:9], "0", "th", "6", "th", "early"],
+        [mixed[:9], "6", "th", "9", "th", "late"],
     ]
     rows = cli("predict", run, mixed[:9], "1", "--windows", "--csv").out.splitlines()
     assert rows[0].startswith("source,start,end,unit,label,probability,")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.data import read_inputs
-from tlplug.errors import DamagedRunError, RunError, first_line
+from tlplug.errors import DamagedRunError, RunError, UsageError, first_line
 from tlplug.features import CompiledBackbone, Extractor, Features, PreprocessSpec, Span
 from tlplug.heads import FittedHead, load_head
 from tlplug.storage import manifest_problem, read_json, write_json, write_manifest
@@ -144,6 +144,9 @@ class Predictor:
             options: of the reader, for tables.
             reader: name of the reader of files and folders; the surest one when None.
             windows: predict each window of a source on its own.
+
+        Raises:
+            UsageError: see `tlplug.data.read_inputs`; or there are no windows whose place the preprocess tells.
         """
         examples = read_inputs(inputs, self.modality, options, reader)
         sources = [example.source for example in examples if not example.problem]
@@ -167,6 +170,11 @@ class Predictor:
         for example in self._extractor.windows(sources):
             if example.rows is None:
                 answers[example.position] = [Prediction("", error=example.failure)]
+            elif None in example.spans:
+                raise UsageError(
+                    f"The preprocess {self.preprocess.name!r} of the backbone {self.compiled.about['name']!r} does not "
+                    "say where its windows are, so nothing can be predicted for each. Leave out --windows."
+                )
             else:
                 rows = zip(self.head(np.stack(example.rows)), example.spans, strict=True)
                 answers[example.position] = [self._answer(row, example.remark, span) for row, span in rows]

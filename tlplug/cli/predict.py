@@ -93,9 +93,13 @@ def _stretches(predictions: Sequence[Prediction]) -> list[list[str]]:
     for (source, _, _), group in itertools.groupby(predictions, lambda item: (item.source, item.label, item.error)):
         items = list(group)
         first, last = items[0].span, items[-1].span
-        where = [f"{first[0]:.2f} {first[2]}", f"{last[1]:.2f} {last[2]}"] if first and last else ["", ""]
+        where = [_place(first[0], first[2]), _place(last[1], last[2])] if first and last else ["", ""]
         rows.append([_shown(source), *where, *_figures(items)])
     return rows
+
+
+def _place(value: float, unit: str) -> str:
+    return f"{value} {unit}" if isinstance(value, int) else f"{value:.2f} {unit}"
 
 
 def _figures(items: Sequence[Prediction]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -173,7 +174,12 @@ def _span(window: Mapping[str, Any]) -> Span | None:
     if "span" not in window:
         return None
     start, end, unit = window["span"]
-    return float(start), float(end), str(unit)
+    return _place(start), _place(end), str(unit)
+
+
+def _place(value: Any) -> float:
+    """A count stays a whole number, such as of tokens; a time need not be one."""
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def extractor_for(selection: Selection, *, runtime: str | None = None, keep: bool = True) -> Extractor:

@@ -28,7 +28,7 @@ MEMORY = 256 << 20
 Arrays = Mapping[str, NDArray[Any]]
 
 Span = tuple[float, float, str]
-"""What part of a source a window is: where it starts and ends, and in which unit."""
+"""What part of a source a window is: where it starts and ends, ints where they are counts, and in which unit."""
 
 
 @dataclass(frozen=True)
