@@ -76,6 +76,14 @@ def test_columns_that_cannot_be_guessed_must_be_stated(table):
     assert rows(path, input="b", label="c") == [("2", "3", "")]
 
 
+def test_a_message_names_a_few_of_many_columns(table):
+    path = table(",".join(f"c{number}" for number in range(1010)) + "\n")
+    with pytest.raises(UsageError, match=r"Received: c0, c1, c2, c3, c4, c5, c6, c7 and 1,002 more\. State it: "):
+        rows(path)
+    with pytest.raises(UsageError, match=r"Valid: c0, c1, c2, c3, c4, c5, c6, c7 and 1,002 more\.$"):
+        rows(path, input="d")
+
+
 def test_a_chosen_column_that_comes_twice_is_one_line(table):
     path = table("text,label,label\na,b,c\n")
     with pytest.raises(DataError, match="has more than one column 'label'"):
@@ -149,9 +157,12 @@ def test_bytes_that_are_no_text_are_said_with_their_line(table):
         rows(path)
     assert str(error.value) == (
         f"'{path}' is not utf-8: the byte 0xe9 in line 3 cannot be read. State its encoding, such as "
-        "--set reader.encoding=latin-1."
+        "--set reader.encoding=cp1252."
     )
-    assert rows(path, encoding="latin-1") == [("a", "x", ""), ("café", "y", "")]
+    with pytest.raises(DataError, match=r"such as --set reader\.encoding=latin-1\.$"):  # which takes any byte
+        rows(table("text,label\na,x\n\x81,y\n".encode("latin-1")), encoding="cp1252")
+    path = table("text,label\na,x\ncaf\xe9,y\n".encode("latin-1"))
+    assert rows(path, encoding="cp1252") == rows(path, encoding="latin-1") == [("a", "x", ""), ("café", "y", "")]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def read_examples(
         confidence, entry = _surest_reader(path, modality)
         if confidence <= 0:
             raise UsageError(f"No reader takes {str(path)!r}. Valid: {_VALID}.")
-    return _read(path, entry, options), modality or entry.record.modality
+    return _read(path, entry, options, modality, named=reader is not None), modality or entry.record.modality
 
 
 def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
@@ -206,28 +206,42 @@ def _rows_of(
         return [], None
     if reader:
         entry = _named_reader(reader, modality)
-        return _read(path, entry, options), entry.record.modality
+        return _read(path, entry, options, modality, named=True), entry.record.modality
     confidence, entry = _surest_reader(path, modality)
     reads = all_reads() if modality is None else [reads_of(modality)]
     may_be_one = path.is_dir() or any(one.takes(path) for one in reads)
     if (confidence < _SURE and (may_be_one or confidence <= 0)) or (path.is_dir() and entry.record.modality is None):
         return [], None
-    return _read(path, entry, options), entry.record.modality
+    return _read(path, entry, options, modality), entry.record.modality
 
 
-def _read(path: Path, entry: Entry, options: Mapping[str, Any]) -> list[Example]:
+def _read(
+    path: Path, entry: Entry, options: Mapping[str, Any], modality: str | None, *, named: bool = False
+) -> list[Example]:
     values = parse_options("reader", entry.record.options, options)
-    examples = list(load_reference(entry.record.read)(path, values))
+    try:
+        examples = list(load_reference(entry.record.read)(path, values))
+    except UsageError as error:
+        sure = [] if named else _sure_readers(path, modality)
+        others = [f"--reader {other.name}" for confidence, other in sure if confidence > 0 and other.name != entry.name]
+        if not others:
+            raise
+        raise UsageError(f"{str(error).rstrip('.')}; or choose another reader: {' or '.join(others)}.") from error
     if not examples:
         raise DataError(f"No examples in {str(path)!r}. Valid: {_VALID}.")
     return examples
 
 
 def _surest_reader(path: Path, modality: str | None = None) -> tuple[float, Entry]:
-    """The reader that is surest, and how sure it is; one that fails is said and passed over.
+    """The reader that is surest, and how sure it is."""
+    sure = _sure_readers(path, modality)
+    if not sure:
+        raise UsageError("No reader is there. Type: tlplug plugins list")
+    return max(sure, key=lambda pair: pair[0])
 
-    Readers of another modality than the given one are not asked.
-    """
+
+def _sure_readers(path: Path, modality: str | None) -> list[tuple[float, Entry]]:
+    """How sure each reader is; one that fails is said and passed over, one of another modality is not asked."""
     sure: list[tuple[float, Entry]] = []
     for entry in _readers(modality):
         try:
@@ -236,6 +250,4 @@ def _surest_reader(path: Path, modality: str | None = None) -> tuple[float, Entr
             raise
         except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the host
             progress.note(f"The reader {entry.name!r} of {entry.plugin} failed: {first_line(error)}")
-    if not sure:
-        raise UsageError("No reader is there. Type: tlplug plugins list")
-    return max(sure, key=lambda pair: pair[0])
+    return sure

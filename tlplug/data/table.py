@@ -29,6 +29,9 @@ _DELIMITERS = ",;\t|"
 _FIRST = 1000
 """Rows that tell what a column holds, and lines of a ``.jsonl`` file whose keys are its columns."""
 
+_SHOWN = 8
+"""Columns that a message names."""
+
 _LONGEST_PATH = 4096
 _LONGEST = 1 << 26
 """Characters that a cell may have, and that are read again behind quotes that do not pair."""
@@ -126,19 +129,24 @@ def _choose(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> t
     for option in ("input", "label"):
         if (stated := options.get(option)) and stated not in columns:
             hint = did_you_mean(stated, columns)
-            raise UsageError(f"{str(path)!r} has no column {stated!r}.{hint} Valid: {', '.join(columns)}.")
+            raise UsageError(f"{str(path)!r} has no column {stated!r}.{hint} Valid: {_some(columns)}.")
     label = options.get("label") or _named(columns, LABELS)
     rest = [column for column in columns if column != label and column.lower() != SPLIT]
     source = options.get("input") or _named(rest, INPUTS) or (rest[0] if len(rest) == 1 else None)
     if source is None:
         raise UsageError(
-            f"Which column of {str(path)!r} is the input cannot be told. Received: {', '.join(columns)}. "
-            "State it: --input COLUMN (and --label COLUMN)."
+            f"Which column of {str(path)!r} is the input cannot be told. Received: {_some(columns)}. "
+            f"State it: --input COLUMN{'' if label else ' (and that of labels: --set reader.label=COLUMN)'}."
         )
     for column in filter(None, (source, label)):
         if list(columns).count(column) > 1:
             raise DataError(f"{str(path)!r} has more than one column {column!r}. Rename all but one.")
     return source, label
+
+
+def _some(columns: Sequence[str]) -> str:
+    more = f" and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
+    return ", ".join(f"{column:.40}" for column in columns[:_SHOWN]) + more
 
 
 def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
@@ -234,7 +242,9 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         with path.open("rb") as raw:
-            guess = "utf-16" if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1"
+            guess = "utf-16" if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "cp1252"
+        if guess == "cp1252" and encoding.lower() in ("cp1252", "windows-1252"):
+            guess = "latin-1"  # which takes any byte
         raise DataError(
             f"{str(path)!r} is not {encoding}: the byte 0x{byte:02x} in line {_first_undecodable(path, codec)} cannot "
             f"be read. State its encoding, such as --set reader.encoding={guess}."

@@ -37,7 +37,7 @@ def test_long_texts_are_cut_and_remarked():
         (" \n\t", "The text has no words, only white space."),
         ("a\0b", "It is no text: character 1 is NUL."),
         ("\ud800", "It is no text: character 0 is half of a surrogate pair."),
-        (b"fine\ncaf\xe9", "The text is not utf-8: byte 0xe9 at position 8, line 2. State its encoding: --set preproc"),
+        (b"fine\ncaf\xe9", "The text is not utf-8: byte 0xe9 at position 8, line 2. Save it as UTF-8, or state its "),
         (b"a" * (MAX_BYTES + 1), "The text has more than 16,777,216 bytes."),
         (3, "A text is a str, a Path or bytes. Received: int."),
     ],

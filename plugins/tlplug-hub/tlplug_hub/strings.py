@@ -79,7 +79,8 @@ def read(source: Any, encoding: str = "utf-8") -> str:
             line = data.count(b"\n", 0, error.start) + 1
             raise ValueError(
                 f"The text is not {encoding}: byte 0x{data[error.start]:02x} at position {error.start:,}, line "
-                f"{line:,}. State its encoding: --set preprocess.encoding=NAME"
+                f"{line:,}. Save it as UTF-8, or state its encoding when training: "
+                "--set preprocess.encoding=NAME"
             ) from error
         except ValueError as error:
             raise ValueError(f"The text is not {encoding}: {str(error).partition(chr(10))[0]}.") from error

@@ -122,6 +122,17 @@ def write_ts(path, walks):
     return path
 
 
+def test_a_wide_table_with_another_column_of_labels_says_which_reader_to_choose(command, walks, tmp_path):
+    data = tmp_path / "wide.csv"
+    rows = [f"{label}," + ",".join(map(str, series[:40, 0])) for label, series in walks]
+    data.write_text("\n".join(["gesture," + ",".join(f"s{number}" for number in range(40)), *rows]))
+    done = command("train", data, "--backbone", "flat", succeeds=False)
+    assert "Received: gesture, s0, s1, s2, s3, s4, s5, s6 and 33 more. State it: --input COLUMN" in done.stderr
+    assert "; or choose another reader: --reader series-table." in done.stderr
+    metrics, _ = train(command, data, tmp_path / "run", "--reader", "series-table", "--label", "gesture")
+    assert metrics["examples"] == 12
+
+
 def test_columns_with_other_names_are_stated_to_every_command(command, walks, tmp_path):
     data = write_long(tmp_path / "a.csv", walks)
     data.write_text(data.read_text().replace("id,time,label", "walk,t,kind", 1))

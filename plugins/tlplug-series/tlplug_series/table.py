@@ -57,6 +57,7 @@ def sniff(path: Path) -> float:
     """Say how sure it is that `path` is a table of series: a column of labels or ids, and numbers in all others.
 
     A column of times without one of ids must be explained: it is not sure, but sure enough to say what to state.
+    Where neither labels nor ids are found by name, and most columns are numbers, it may be one.
     """
     from tlplug import DataError
 
@@ -72,7 +73,10 @@ def sniff(path: Path) -> float:
         except DataError:
             continue
         seen = [row for _, row in first if len(row) == len(header)]
-        if (columns.label is None and columns.id is None) or not _are_numbers(seen, columns.values):
+        if columns.label is None and columns.id is None:
+            count = sum(_are_numbers(seen, [column]) for column in columns.values)
+            return 0.1 if count >= 2 and 2 * count > len(columns.values) else 0.0
+        if not _are_numbers(seen, columns.values):
             return 0.0
         return 0.3 if columns.id is None and places["time"] is not None else 0.7
     return 0.0

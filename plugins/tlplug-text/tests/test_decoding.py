@@ -41,7 +41,7 @@ def test_a_stated_encoding_that_fails_names_byte_position_and_line():
 
 
 def test_what_is_in_no_encoding_names_the_byte():
-    message = r"^The text is neither UTF-8 \(byte 0x81 at position 4, line 1\) nor Windows-1252\. State its encoding: "
+    message = r"^The text is neither UTF-8 \(byte 0x81 at position 4, line 1\) nor Windows-1252\. Save it as UTF-8, "
     with pytest.raises(TextError, match=message):
         read(b"text\x81\x8d")
 

@@ -85,7 +85,7 @@ def _text_of(source: Any, encoding: str) -> tuple[str, str]:
         except UnicodeDecodeError:
             raise TextError(
                 f"The text is neither UTF-8 ({_position(error)}) nor Windows-1252. "
-                "State its encoding: --set preprocess.encoding=NAME"
+                "Save it as UTF-8, or state its encoding when training: --set preprocess.encoding=NAME"
             ) from error
 
 
@@ -104,7 +104,7 @@ def _check_text(data: bytes) -> None:
     if (position := data.find(0)) >= 0:
         raise TextError(
             f"It is no text file: byte {position:,} is NUL. "
-            "UTF-16 without a byte order mark: --set preprocess.encoding=utf-16-le"
+            "UTF-16 without a byte order mark: save it as UTF-8, or train with --set preprocess.encoding=utf-16-le"
         )
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if controls > _CONTROLS_ALLOWED * len(data):
