@@ -165,6 +165,7 @@ def test_a_suffix_has_a_dot_and_lower_case(suffix):
         ({"kind": "ftp"}, "A Source kind is one of wheel, keras, hf, url, file. Received: 'ftp'."),
         ({"kind": "Shelf", "fetch": "a.b:c"}, "A Source name has lower-case letters"),
         ({"kind": "url", "fetch": "a.b:c"}, "A Source that brings its fetch has a kind of its own. Received: 'url'."),
+        ({"kind": "url", "check": "a.b:c"}, "A Source with a check brings its fetch, too. Received: 'url' without"),
         ({"kind": "wheel", "location": "x"}, "A wheel source needs 'name==version' and a member. Received: 'x'."),
         ({"kind": "wheel", "location": "x>=1", "member": "f"}, "A wheel source needs 'name==version' and a member."),
         ({"kind": "wheel", "location": "x==1"}, "A wheel source needs 'name==version' and a member. Received: 'x==1'."),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tlplug.errors import UnknownNameError, UsageError, WeightsError
+from tlplug.errors import PluginError, UnknownNameError, UsageError, WeightsError
 from tlplug.specs import Source, Weights
 from tlplug.storage import CacheWarning, content_digest, read_json
 from tlplug.weights import StoredWeights, WeightsStore, default_set, offline, store
@@ -380,3 +380,61 @@ def test_a_hash_in_capitals_is_the_same_hash(cache, tmp_path, entry_of):
     entry = entry_of(Weights(sources=(url,), sha256=SHA256.upper()))
     WeightsStore().add(entry, "default", path)
     assert WeightsStore().find(entry, "default").sha256 == SHA256
+
+
+@pytest.fixture
+def checked(entry_of):
+    """A backbone of a plugin's own kind of source, whose files begin with the word "good"; what it gives is `given`."""
+    given = [b"good"]
+
+    def fetch(location, target, *, offline):
+        target.write_bytes(given[0])
+
+    def check(path):
+        if not path.read_bytes().startswith(b"good"):
+            raise ValueError("It does not begin with the word.\nMore of it.")
+
+    sources = [Source(kind="shelf", location=place, fetch=fetch, check=check) for place in ("left", "right")]
+    return entry_of(Weights(sources=sources)), given
+
+
+def test_what_a_source_refuses_is_not_added_and_what_was_there_stays(cache, tmp_path, checked):
+    entry, _ = checked
+    (tmp_path / "new").write_bytes(b"good one")
+    stored = WeightsStore().add(entry, "default", tmp_path / "new")
+    (tmp_path / "new").write_bytes(b"other")
+    with pytest.raises(WeightsError) as error:
+        WeightsStore().add(entry, "default", tmp_path / "new")
+    assert str(error.value) == (
+        f"{str(tmp_path / 'new')!r} has no weights 'default' of 'net': It does not begin with the word."
+    )
+    assert stored.path.read_bytes() == b"good one"
+    assert WeightsStore().get(entry, "default") == stored
+    assert WeightsStore().verify(entry, "default") is None
+
+
+def test_what_a_source_refuses_is_not_kept_when_it_was_fetched(cache, checked):
+    entry, given = checked
+    given[0] = b"other"
+    with pytest.raises(WeightsError, match=r": shelf:left: It does not begin with the word; shelf:right: It does not"):
+        WeightsStore().get(entry, "default")
+    assert not any(name.endswith(("left", "right", "record.json")) for name in kept(cache))
+
+
+def test_what_a_source_refuses_is_found_when_it_is_verified(cache, checked, monkeypatch):
+    entry, given = checked
+    given[0] = b"other"
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "refusal", lambda path, sources: None)  # as an older version stored it
+        WeightsStore().get(entry, "default")
+    assert WeightsStore().verify(entry, "default") == "It does not begin with the word"
+
+
+def test_a_check_that_is_broken_is_said(cache, tmp_path, entry_of):
+    def check(path):
+        raise KeyError("word")
+
+    source = Source(kind="shelf", location="left", fetch="m:f", check=check)
+    (tmp_path / "new").write_bytes(b"good")
+    with pytest.raises(PluginError, match=r"^The check <function .*> of weights failed: KeyError: 'word'$"):
+        WeightsStore().add(entry_of(Weights(sources=[source])), "default", tmp_path / "new")

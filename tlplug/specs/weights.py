@@ -28,6 +28,8 @@ class Source:
             a file or folder to `target`, which is a name in a folder of its own. What it needs meanwhile goes beside
             it, to names that begin with the target's. It raises `DownloadError`, `OSError` or `ValueError` with one
             line, and offline it never touches the network.
+        check: ``check(path: Path) -> None``, with `fetch`, looks into a file or folder that was fetched, or that the
+            user has got otherwise; it raises `ValueError` with one line for what is not what the source gives.
     """
 
     kind: str
@@ -35,9 +37,13 @@ class Source:
     member: str = ""
     checksum: str = ""
     fetch: Reference | None = None
+    check: Reference | None = None
 
     def __post_init__(self) -> None:
         check_reference(self, "fetch", self.fetch, optional=True)
+        check_reference(self, "check", self.check, optional=True)
+        if self.check is not None and self.fetch is None:
+            raise ValueError(f"A Source with a check brings its fetch, too. Received: {self.kind!r} without one.")
         if self.fetch is not None:
             check_name(self, self.kind)
             if self.kind in SOURCE_KINDS:

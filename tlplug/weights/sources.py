@@ -11,10 +11,10 @@ import tempfile
 import urllib.error
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tlplug.errors import DownloadError, first_line
+from tlplug.errors import DownloadError, PluginError, TlplugError, first_line
 from tlplug.specs import Source, Weights, load_reference
 from tlplug.storage import PARTIAL, content_digest, file_digest, size_of
 from tlplug.weights.download import download, offline
@@ -163,6 +163,30 @@ def needs_network(source: Source) -> bool:
     if source.kind == "hf":
         return cached_repository(source) is None
     return source.kind in ("wheel", "url")
+
+
+def refusal(path: Path, sources: Iterable[Source]) -> str | None:
+    """Say what the sources' own checks have against a file or folder; None when one accepts it or there are none.
+
+    Raises:
+        PluginError: a check raises what no check should.
+        OSError: it cannot be read, or the disk has no room for what is unpacked.
+    """
+    reasons = []
+    for check in dict.fromkeys(source.check for source in sources):
+        if check is None:
+            return None
+        try:
+            load_reference(check)(path)
+        except ValueError as error:
+            reasons.append(str(error).strip().partition("\n")[0].rstrip("."))
+        except (OSError, MemoryError, TlplugError):
+            raise
+        except Exception as error:
+            raise PluginError(f"The check {check!r} of weights failed: {first_line(error)}") from error
+        else:
+            return None
+    return "; ".join(reasons) or None
 
 
 def mismatch(path: Path, weights: Weights, source: Source | None = None) -> str | None:

@@ -32,7 +32,7 @@ from tlplug.storage import (
     write_json,
 )
 from tlplug.weights.download import offline
-from tlplug.weights.sources import NotReachedError, SourceError, fetch, mismatch, needs_network
+from tlplug.weights.sources import NotReachedError, SourceError, fetch, mismatch, needs_network, refusal
 
 _RECORD = "record.json"
 _BY_HAND = "added by hand"
@@ -156,6 +156,12 @@ class WeightsStore:
             _check_links(path)
         if reason := mismatch(path, weights):
             raise WeightsError(f"{str(path)!r} is not the file of {entry.name}/{name}: {reason}.")
+        try:
+            reason = refusal(path, weights.sources)
+        except OSError as error:
+            raise WeightsError(f"{str(path)!r} cannot be checked: {error.strerror or error}.") from error
+        if reason:
+            raise WeightsError(f"{str(path)!r} has no weights {name!r} of {entry.name!r}: {reason}.")
         folder, filename = self._folder(entry, name), path.resolve().name
         if filename in ("", _RECORD):
             filename = f"weights-{filename}"
@@ -188,7 +194,8 @@ class WeightsStore:
             return None
         if content_digest(stored.path) != stored.sha256:
             return "the file has changed since it was stored"
-        return mismatch(stored.path, self.weights(entry, name))
+        weights = self.weights(entry, name)
+        return mismatch(stored.path, weights) or refusal(stored.path, weights.sources)
 
     def _folder(self, entry: Entry, name: str) -> Path:
         return self.folder / entry.plugin.distribution / quote(entry.name, safe="") / name
@@ -203,7 +210,7 @@ class WeightsStore:
             arriving = folder / f".{filename}{PARTIAL}"
             try:
                 fetch(source, weights, arriving)
-                if reason := mismatch(arriving, weights, source):
+                if reason := mismatch(arriving, weights, source) or refusal(arriving, [source]):
                     raise SourceError(reason)
             except SourceError as error:
                 reasons.append(f"{source}: {error}")

@@ -8,10 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tlplug_hub import archives
 from tlplug_hub.fetching import fetch
 from tlplug_hub.modules import check, digest, read_program
 
 import tlplug
+from tlplug.registry import registry
+from tlplug.weights import WeightsStore
 
 
 @pytest.fixture
@@ -184,3 +187,36 @@ def test_a_poisoned_cache_of_kagglehub_is_purged_and_asked_for_again(kaggle, cop
         fetch("google/image/tensorFlow2/image/1", target, offline=False)
     assert not Path(kept, "saved_model.pb").exists()
     assert os.environ["KAGGLEHUB_CACHE"] in str(kept)
+
+
+def test_what_is_no_module_is_not_added_and_the_one_before_stays(pack, modules, copied, tmp_path, monkeypatch):
+    entry, store = registry().get("backbone", "universal_sentence_encoder"), WeightsStore()
+    stored = store.add(entry, "published", pack("use"))
+    assert store.verify(entry, "published") is None
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "a.csv").write_text("a,b\n")
+    (tmp_path / "noise.tar.gz").write_bytes(b"no archive")
+    broken = copied("use")
+    (broken / "variables" / "variables.index").write_bytes(b"")
+    wrong = {
+        tmp_path / "tables": r"'tables' has no saved_model\.pb",
+        tmp_path / "tables" / "a.csv": r"The archive 'a\.csv' is damaged",
+        tmp_path / "noise.tar.gz": r"The archive 'noise\.tar\.gz' is damaged",
+        broken: "The variables of 'use' are damaged or missing",
+    }
+    for path, reason in wrong.items():
+        with pytest.raises(tlplug.WeightsError, match=rf"^'.*' has no weights 'published' of '\w+': {reason}[^\n]*$"):
+            store.add(entry, "published", path)
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 2)
+    with pytest.raises(tlplug.WeightsError, match="or 2 members"):
+        store.add(entry, "published", pack("use"))
+    assert store.find(entry, "published") == stored
+
+
+def test_an_added_pair_is_checked(modules, copied):
+    entry, store = registry().get("backbone", "hub_bert"), WeightsStore()
+    store.add(entry, "wiki-books", modules / "pair")
+    broken = copied("pair")
+    (broken / "encoder" / "variables" / "variables.index").write_bytes(b"")
+    with pytest.raises(tlplug.WeightsError, match="The variables of 'encoder' are damaged or missing"):
+        store.add(entry, "wiki-books", broken)

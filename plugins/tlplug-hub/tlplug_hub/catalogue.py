@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlplug import Backbone, Source, Weights
-from tlplug_hub.handles import FETCH
+from tlplug_hub.handles import CHECK, FETCH
 from tlplug_hub.hub import build
 from tlplug_hub.options import MODALITIES, options_of
 
@@ -119,7 +119,7 @@ def backbones() -> Iterator[Backbone]:
     """Return the records of all of them."""
     for named in NAMED:
         places = [",".join(_HUB + module for module in named.modules), ",".join(named.kaggle)]
-        sources = tuple(Source(kind="hub", location=place, fetch=FETCH) for place in places)
+        sources = tuple(Source(kind="hub", location=place, fetch=FETCH, check=CHECK) for place in places)
         yield Backbone(
             name=named.name,
             modality=named.modality,

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import tempfile
 import urllib.parse
 from pathlib import Path
 
@@ -111,6 +112,21 @@ def _from_kaggle(handle: str, folder: Path, *, offline: bool) -> None:
         else:
             shutil.copytree(path, folder)
             return
+
+
+def check_weights(path: Path) -> None:
+    """Check the module or pair of modules in a folder or archive.
+
+    Raises:
+        ValueError: there is none, it is damaged, or the archive is none that is unpacked.
+        OSError: the disk does not take what is unpacked.
+    """
+    if path.is_dir():
+        _check_all(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="tlplug-hub-") as folder:
+        unpack(path, Path(folder, "module"))
+        _check_all(Path(folder, "module"))
 
 
 def _check_all(folder: Path) -> None:

@@ -16,6 +16,7 @@ from tlplug_hub.options import MODALITIES, options_of
 from tlplug_hub.signatures import modality_of
 
 FETCH = "tlplug_hub.fetching:fetch"
+CHECK = "tlplug_hub.fetching:check_weights"
 KAGGLE = re.compile(r"[\w.-]+/[\w.-]+/tensorflow2/[\w.-]+/\d+", re.IGNORECASE)
 """A Kaggle handle: owner, model, framework, variation, version."""
 
@@ -43,7 +44,7 @@ def resolve(rest: str, modality: str | None) -> Backbone:
         source = Source(kind="file", location=str(path))
         modality = modality or _look(path, _recognise)
     elif all(is_remote(handle) for handle in rest.split(",")) and rest.count(",") < 2:
-        source = Source(kind="hub", location=rest, fetch=FETCH)
+        source = Source(kind="hub", location=rest, fetch=FETCH, check=CHECK)
     else:
         raise UsageError(f"No such module: {rest!r}. Valid: {_VALID}.")
     if modality is None:
