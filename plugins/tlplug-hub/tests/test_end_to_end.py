@@ -113,6 +113,14 @@ def test_the_wrong_kind_of_data_is_one_line(command, reviews, modules, tmp_path)
     )
 
 
+def test_a_damaged_module_is_one_line_without_the_type_of_an_exception(command, reviews, copied, tmp_path):
+    folder = copied("use")
+    (folder / "variables" / "variables.index").write_bytes(b"no checkpoint")
+    refused = command("train", reviews, "--backbone", f"hub:{folder}", "--out", tmp_path / "run", code=1)
+    assert re.fullmatch(r"Error: The module 'use' cannot be loaded: [^\n]+\n", refused.stderr)
+    assert "ValueError" not in refused.stderr
+
+
 def test_images_on_an_archive_run_without_tensorflow(command, pack, tmp_path, python):
     pytest.importorskip("tlplug_vision")
     from PIL import Image

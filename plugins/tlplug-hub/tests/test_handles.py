@@ -65,6 +65,23 @@ def test_what_is_no_handle_is_refused_in_one_line(handle):
     assert "Valid: hub:HANDLE" in str(error.value)
 
 
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_other_files_are_told_from_missing_ones(tmp_path, form):
+    for name in ("edges.zip", "tuned.keras", "tuned.KERAS"):
+        (tmp_path / name).write_bytes(b"some")
+    handle = form.format(tmp_path / "edges.zip")
+    with pytest.raises(tlplug.UsageError) as error:
+        resolve(handle, "text")
+    assert str(error.value) == (
+        f"{handle!r} is no archive that a module is taken from. Valid: .tar.gz, .tgz, .tar, or the folder that is in "
+        "it, unpacked."
+    )
+    for name in ("tuned.keras", "tuned.KERAS"):
+        with pytest.raises(tlplug.UsageError) as error:
+            resolve(form.format(tmp_path / name), "text")
+        assert str(error.value).endswith(f"is a Keras file, no SavedModel. Type: file:{tmp_path / name}")
+
+
 @pytest.mark.parametrize(("name", "modality"), [("use", "text"), ("pair", "text")])
 def test_the_signature_says_what_a_local_module_takes(modules, pack, name, modality):
     assert resolve(str(modules / name), None).modality == modality

@@ -166,7 +166,8 @@ def test_an_archive_lives_as_long_as_its_model(modules, pack, tmp_path, monkeypa
     np.testing.assert_array_equal(again(TEXTS), model(TEXTS))
     assert len(list((tmp_path / "temporary").glob("tlplug-hub-*"))) == 2
     (tmp_path / "bad.tar.gz").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match="damaged"):
+    message = r"^The archive 'bad\.tar\.gz' is damaged: it is no \.tar, compressed or not$"
+    with pytest.raises(tlplug.WeightsError, match=message):
         build("text", tmp_path / "bad.tar.gz")
     del model, again
     keras.backend.clear_session()

@@ -75,4 +75,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).partition("\n")[0] or type(error).__name__)[:200]
+    line, more, _ = str(error).partition("\n")
+    if more:  # what each kind of compression has against it follows
+        return "it is no .tar, compressed or not"
+    return (line or type(error).__name__)[:200]

@@ -46,7 +46,7 @@ def resolve(rest: str, modality: str | None) -> Backbone:
     elif all(is_remote(handle) for handle in rest.split(",")) and rest.count(",") < 2:
         source = Source(kind="hub", location=rest, fetch=FETCH, check=CHECK)
     else:
-        raise UsageError(f"No such module: {rest!r}. Valid: {_VALID}.")
+        raise UsageError(_unknown(rest))
     if modality is None:
         raise UsageError(f"What 'hub:{rest}' takes cannot be told before it is there: add --modality.")
     if modality not in MODALITIES:
@@ -73,6 +73,12 @@ def local_path(handle: str) -> Path | None:
     >>> local_path("https://tfhub.dev/google/yamnet/1") is None
     True
     """
+    path = _existing(handle)
+    return path if path and (path.is_dir() or path.name.lower().endswith(SUFFIXES)) else None
+
+
+def _existing(handle: str) -> Path | None:
+    """The folder or file that a handle names, whatever it is."""
     if handle.startswith("file://"):
         address = urllib.parse.urlsplit(handle)
         if address.netloc not in ("", "localhost"):
@@ -80,11 +86,22 @@ def local_path(handle: str) -> Path | None:
         handle = urllib.parse.unquote(address.path)
     try:
         path = Path(handle).expanduser().absolute()
-        if (handle and path.is_dir()) or (path.is_file() and path.name.lower().endswith(SUFFIXES)):
-            return path
+        return path if handle and (path.is_dir() or path.is_file()) else None
     except (OSError, RuntimeError, ValueError):  # a name too long or odd for a file, or ~ of nobody
         return None
-    return None
+
+
+def _unknown(handle: str) -> str:
+    """Say why a handle is none, and what to type."""
+    path = _existing(handle)
+    if path is None:
+        return f"No such module: {handle!r}. Valid: {_VALID}."
+    if path.suffix.lower() == ".keras":
+        return f"{handle!r} is a Keras file, no SavedModel. Type: file:{path}"
+    return (
+        f"{handle!r} is no archive that a module is taken from. Valid: {', '.join(SUFFIXES)}, or the folder that is "
+        "in it, unpacked."
+    )
 
 
 def is_remote(handle: str) -> bool:

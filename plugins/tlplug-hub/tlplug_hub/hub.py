@@ -7,9 +7,9 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tlplug import UsageError
+from tlplug import UsageError, WeightsError
 from tlplug_hub.archives import unpack
 from tlplug_hub.modules import ENCODER, PREPROCESSOR, Call, describe, locate, read_program
 from tlplug_hub.options import IMAGE_SIZE, SAMPLES
@@ -52,20 +52,13 @@ def build(
 
     Raises:
         UsageError: the module takes something else, or is not trusted.
-        ValueError: it is damaged, or none of its outputs is an embedding.
+        WeightsError: it is damaged, or none of its outputs is an embedding.
     """
     settings = {"output": output, "signature": signature, "trust": trust, "image_size": image_size, "samples": samples}
-    if weights.is_dir():
-        model = _around(modality, weights, **settings)
-    else:
-        temporary = Path(tempfile.mkdtemp(prefix="tlplug-hub-"))
-        try:
-            unpack(weights, temporary / "module")
-            model = _around(modality, temporary / "module", **settings)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        weakref.finalize(_modules_of(model)[-1], shutil.rmtree, temporary, ignore_errors=True)
+    try:
+        model = _of_folder_or_archive(modality, weights, settings)
+    except ValueError as error:
+        raise WeightsError(str(error).strip().partition("\n")[0]) from error
     if random:
         changed = [randomise(layer) for layer in _modules_of(model)]
         if not any(changed):
@@ -73,6 +66,20 @@ def build(
                 "The weights of the module are constants of its program, so none can be drawn anew. Leave out "
                 "--against random and --weights random."
             )
+    return model
+
+
+def _of_folder_or_archive(modality: str, weights: Path, settings: dict[str, Any]) -> keras.Model:
+    if weights.is_dir():
+        return _around(modality, weights, **settings)
+    temporary = Path(tempfile.mkdtemp(prefix="tlplug-hub-"))
+    try:
+        unpack(weights, temporary / "module")
+        model = _around(modality, temporary / "module", **settings)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    weakref.finalize(_modules_of(model)[-1], shutil.rmtree, temporary, ignore_errors=True)
     return model
 
 
