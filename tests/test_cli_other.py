@@ -199,7 +199,7 @@ def test_debugging_shows_why_a_runtime_refused_a_network(python, dots, tmp_path)
     process = python(MAIN, *command, *dots.plugins)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert "net cannot run on rival: RuntimeError: no such chip\n" in errors
+    assert "net runs on litert: rival fails with RuntimeError: no such chip\n" in errors
     assert "tlplug.features.compilation: rival refused net\nTraceback (most recent call last):\n" in errors
     assert f'File "{rival}", line 5, in compile' in errors
 

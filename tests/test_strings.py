@@ -36,6 +36,16 @@ def build(weights):
     return keras.Model(phrase, keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(10, 8)(ids)))
 
 
+def divide(weights):
+    import keras
+
+    phrase = keras.Input((), dtype="string", name="phrase")
+    ids = keras.layers.TextVectorization(vocabulary=WORDS, output_sequence_length=6)(phrase)
+    known = keras.ops.cast(ids != 0, "float32")[..., None]
+    words = keras.layers.Embedding(10, 8)(ids) * known
+    return keras.Model(phrase, keras.ops.sum(words, 1) / keras.ops.sum(known, 1))
+
+
 @hookimpl
 def preprocess():
     return [Preprocess(name="phrase", modality="phrase", make=make, suffixes=(".phrase",), strings=True)]
@@ -43,7 +53,8 @@ def preprocess():
 
 @hookimpl
 def backbone():
-    return [Backbone(name="counts", modality="phrase", build=build)]
+    builders = {"counts": build, "means": divide}
+    return [Backbone(name=name, modality="phrase", build=builder) for name, builder in builders.items()]
 '''
 
 
@@ -71,9 +82,19 @@ def test_texts_go_through_as_they_are(phrases):
         assert np.array_equal(extractor.all([text]).embeddings[0], row)
 
 
+def test_a_network_that_gives_no_number_for_an_empty_text_fails_that_example_alone(phrases, notes, caplog):
+    extractor = extractor_for(select_backbone("means", modality="phrase"))
+    texts = ["sun rain", "", *(" ".join(["bread"] * count) for count in range(1, 40))]
+    features = extractor.all(texts, [bytes([number] * 32) for number in range(len(texts))])
+    assert features.failures == {1: "the network gives what is no number for it"}
+    assert np.isfinite(np.delete(features.embeddings, 1, 0)).all()
+    assert notes == ["means runs on tensorflow: litert lacks operations that it needs"]
+    assert "retracing" not in caplog.text
+
+
 def test_from_a_table_to_answers_in_another_process(phrases, cli, tmp_path, python):
     run = tmp_path / "run"
-    trained = cli("train", phrases, "--out", run, "--json")
+    trained = cli("train", phrases, "--backbone", "counts", "--out", run, "--json")
     assert trained.json["metrics"]["test"]["accuracy"] > 0.9
     source = """
         import json, sys

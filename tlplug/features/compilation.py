@@ -29,7 +29,7 @@ from tlplug.backbones import (
     quiet,
 )
 from tlplug.errors import PluginError, UsageError, first_line
-from tlplug.features.compiled import ABOUT, FILES, KERAS_FILE, CompiledBackbone
+from tlplug.features.compiled import ABOUT, FILES, KERAS_FILE, CompiledBackbone, RefusedError
 from tlplug.features.proof import compare, expected_of, sample
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference
@@ -47,6 +47,9 @@ from tlplug.storage import (
 )
 
 _log = logging.getLogger(__name__)
+
+LONGEST_REASON = 200
+"""Characters of a runtime's own reason that are shown; some explain how to build another one."""
 
 TOLERANCE = 1e-3
 """Largest difference from Keras, relative to the largest value, with which a compiled network is accepted."""
@@ -199,24 +202,22 @@ def _compile_first(
 
     With `remember`, a refusal is noted beside the folder, so that the next process does not try again.
     """
+    refusals = []
     for runtime, folder in targets:
         try:
             with new_folder(folder) as temporary:
                 _compile(built, about, runtime, temporary)
                 write_manifest(temporary)
-        except _RefusedError as error:
-            progress.note(f"{about['name']} cannot run on {runtime.name}: {error}")
+        except RefusedError as error:
+            refusals.append(f"{runtime.name} {error}")
             if remember:
                 with replace_file(_refusal(folder)) as temporary:
                     temporary.write_text(f"{error}\n", encoding="utf-8")
         else:
+            if refusals:
+                progress.note(f"{about['name']} runs on {runtime.name}: {'; '.join(refusals)}")
             return CompiledBackbone.read(folder)
-    tried = ", ".join(runtime.name for runtime, _ in targets)
-    raise PluginError(f"No runtime takes {about['name']!r}; tried: {tried}. The notes above say why.")
-
-
-class _RefusedError(Exception):
-    """A runtime does not take a network; the message says why."""
+    raise PluginError(f"No runtime takes {about['name']!r}: {'; '.join(refusals) or 'none is there'}.")
 
 
 def _about(selection: Selection, built: BuiltBackbone) -> dict[str, Any]:
@@ -236,7 +237,7 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
     model = built.model
     with progress.task(f"Compiling {about['name']} for {runtime.name} (once)"):
         arrays = sample(built.inputs)
-        expected = expected_of(model, arrays)
+        expected = expected_of(model, arrays, about["name"])
         try:
             with quiet():
                 load_reference(runtime.record.compile)(model, folder)
@@ -245,9 +246,11 @@ def _compile(built: BuiltBackbone, about: Mapping[str, Any], runtime: Entry, fol
             if _is_passing(error):
                 raise
             _log.debug("%s refused %s", runtime.name, about["name"], exc_info=True)
-            raise _RefusedError(first_line(error)) from error
+            if isinstance(error, RefusedError):
+                raise
+            raise RefusedError(f"fails with {first_line(error)[:LONGEST_REASON]}") from error
         if not difference <= TOLERANCE:  # no number is no proof either
-            raise _RefusedError(f"its results differ from Keras by {difference:.1e}")
+            raise RefusedError(f"gives results that differ from Keras by {difference:.1e}")
         if not (folder / KERAS_FILE).exists():
             _save_keras(model, folder / KERAS_FILE)
     for name, path in built.files.items():

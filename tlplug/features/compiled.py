@@ -28,6 +28,10 @@ KERAS_FILE = "model.keras"
 FILES = "files"
 
 
+class RefusedError(Exception):
+    """A runtime does not take a network; the message goes on from the runtime's name, such as "lacks operations"."""
+
+
 @dataclass(frozen=True)
 class CompiledBackbone:
     """A network in a folder, ready to run.

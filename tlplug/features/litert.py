@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.backbones import quiet
-from tlplug.features.compiled import WORKERS
+from tlplug.features.compiled import WORKERS, RefusedError
 
 FILE = "model.tflite"
+_LACKING = re.compile(r"Select TensorFlow op|unresolved custom op|Didn't find op", re.IGNORECASE)
+"""What LiteRT says of operations that it does not have."""
 
 
 def compile_model(model: Any, folder: Path) -> None:
     """Convert a Keras model to ``model.tflite``.
 
     Raises:
-        RuntimeError: the file lacks the weights, or needs operations that LiteRT alone does not have.
+        RuntimeError: the file lacks the weights.
     """
     target = folder / FILE
     with quiet():
@@ -36,6 +39,9 @@ def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[n
     """Open ``model.tflite``; the result takes a dict of arrays ``[batch, ...]``, returns float32 ``[batch, size]``.
 
     Threads that call it at once have an interpreter each, made when it is needed.
+
+    Raises:
+        RefusedError: it needs operations that LiteRT alone does not have; the callable may raise it as well.
     """
     idle: queue.LifoQueue[_Network] = queue.LifoQueue()
     idle.put(_Network(folder / FILE))
@@ -53,13 +59,23 @@ def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[n
     return run
 
 
+@contextlib.contextmanager
+def _lacking() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if not _LACKING.search(str(error)):
+            raise
+        raise RefusedError("lacks operations that it needs") from error
+
+
 class _Network:
     """An interpreter; one thread uses it at a time."""
 
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        with quiet():
+        with quiet(), _lacking():
             cores = len(os.sched_getaffinity(0))
             self._interpreter = Interpreter(str(path), num_threads=max(1, cores // WORKERS))
             runner = self._interpreter.get_signature_runner()
@@ -73,13 +89,14 @@ class _Network:
         received = {name: array.shape for name, array in arrays.items()}
         if received != self._shapes:
             self._shapes = {}  # until it is known that the network takes these
-            with contextlib.nullcontext() if self._greeted else quiet():
+            with contextlib.nullcontext() if self._greeted else quiet(), _lacking():
                 for name, index in self._inputs.items():
                     self._interpreter.resize_tensor_input(index, received[name])
                 self._interpreter.allocate_tensors()
             self._greeted = True
             self._shapes = received
-        for name, index in self._inputs.items():
-            self._interpreter.set_tensor(index, arrays[name])
-        self._interpreter.invoke()
+        with _lacking():
+            for name, index in self._inputs.items():
+                self._interpreter.set_tensor(index, arrays[name])
+            self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output), np.float32)

@@ -12,7 +12,8 @@ from tlplug.backbones import STRING, ArraySpec, pack_inputs
 from tlplug.errors import PluginError
 from tlplug.features.compiled import BATCH
 
-_WORDS = ("plain words", "Größe, naïve", "", "3.14 % — 中文", "a longer sentence, with a full stop.")
+# No empty one: modules may give no number for it, which is that example's failure and says nothing of the module.
+_WORDS = ("plain words", "Größe, naïve", "3.14 % — 中文", "a longer sentence, with a full stop.")
 
 
 def sample(inputs: tuple[ArraySpec, ...]) -> dict[str, NDArray[Any]]:
@@ -21,8 +22,13 @@ def sample(inputs: tuple[ArraySpec, ...]) -> dict[str, NDArray[Any]]:
     return {spec.name: _random(spec, generator) for spec in inputs}
 
 
-def expected_of(model: Any, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+def expected_of(model: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     """What Keras makes of some arrays.
+
+    Args:
+        model: the network.
+        arrays: see `sample`.
+        name: of the network, for people.
 
     Raises:
         PluginError: it is no number.
@@ -32,7 +38,12 @@ def expected_of(model: Any, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.fl
     inputs = pack_inputs(model, {name: tf.constant(array) for name, array in arrays.items()})
     expected = np.asarray(model(inputs, training=False))
     if not np.isfinite(expected).all():
-        raise PluginError(f"The network {model.name!r} gives what is no number (NaN or infinity) for random inputs.")
+        texts = any(array.dtype == object for array in arrays.values())
+        raise PluginError(
+            f"The network {name!r} gives what is no number (NaN or infinity) for "
+            f"{'plain texts' if texts else 'random inputs'}. Look into its weights, or take another one: "
+            "tlplug backbones"
+        )
     return expected
 
 

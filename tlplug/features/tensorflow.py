@@ -34,7 +34,9 @@ def open_model(folder: Path) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[n
         raise PluginError(f"The network cannot be loaded: {' '.join(str(error).split())[:600]}") from error
     with quiet():
         import tensorflow as tf
-    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    # One trace for every size of a batch; each further one takes seconds and a warning of TensorFlow's.
+    taken = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
+    forward = tf.function(lambda inputs: model(inputs, training=False), input_signature=[pack_inputs(model, taken)])
 
     def run(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         inputs = pack_inputs(model, {name: tf.constant(array) for name, array in arrays.items()})
