@@ -100,7 +100,10 @@ def test_a_head_of_a_plugin_is_fitted_as_it_says():
 
 def test_what_was_chosen_and_used_is_kept():
     fitted = fit("linear", penalty="2.5")
-    assert (fitted.options, fitted.chosen) == ({"class_weight": "none", "penalty": 2.5}, {"penalty": 2.5})
+    assert (fitted.options, fitted.chosen) == (
+        {"class_weight": "none", "penalty": 2.5, "scale": None},
+        {"penalty": 2.5, "scale": fitted.chosen["scale"]},
+    )
     assert fitted.cross_validation == {}
 
 

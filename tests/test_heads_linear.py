@@ -27,7 +27,7 @@ def blobs(count, size, outputs=3, seed=0, spread=1.0):
     return (centres[labels] + generator.normal(size=(count, size))).astype("float32"), labels
 
 
-def fit(features, labels, *, outputs=None, folds=None, sample_weight=None, penalty=None):
+def fit(features, labels, *, outputs=None, folds=None, sample_weight=None, penalty=None, scale=None):
     return linear.fit(
         features,
         labels,
@@ -36,34 +36,55 @@ def fit(features, labels, *, outputs=None, folds=None, sample_weight=None, penal
         sample_weight=np.ones(len(labels)) if sample_weight is None else sample_weight,
         seed=0,
         penalty=penalty,
+        scale=scale,
     )
 
 
-def scaled(features):
-    """What the penalty is on: centred features, divided by one scale."""
+def scaled(features, scale="common"):
+    """What the penalty is on: centred features, divided by one scale, or by one for each."""
     centred = features.astype("float64") - features.mean(axis=0, dtype="float64")
-    return centred / (np.sqrt(np.mean(centred**2)) or 1.0)
+    deviation = np.sqrt(np.mean(centred**2, axis=0 if scale == "each" else None))
+    return centred / np.where(deviation > 0, deviation, 1.0)
 
 
-def reference(features, labels, penalty, sample_weight=None):
+def reference(features, labels, penalty, sample_weight=None, scale="common"):
     model = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=5000)
-    return model.fit(scaled(features), labels, sample_weight=sample_weight)
+    return model.fit(scaled(features, scale), labels, sample_weight=sample_weight)
 
 
 @pytest.mark.parametrize(("count", "size"), [(60, 10), (40, 100), (30, 30), (31, 30), (3000, 6)])
 @pytest.mark.parametrize("penalty", [0.1, 1.0, 100.0])
-def test_it_equals_scikit_learn(count, size, penalty):
+@pytest.mark.parametrize("scale", linear.SCALES)
+def test_it_equals_scikit_learn(count, size, penalty, scale):
     features, labels = blobs(count, size)
-    fitted = fit(features, labels, penalty=penalty)
-    expected = reference(features, labels, penalty)
+    fitted = fit(features, labels, penalty=penalty, scale=scale)
+    expected = reference(features, labels, penalty, scale=scale)
     probabilities = linear.apply(fitted.arrays, features)
     assert probabilities.dtype == np.float32
-    assert np.abs(probabilities - expected.predict_proba(scaled(features))).max() < 1e-3
-    deviation = np.sqrt(np.mean((features - features.mean(axis=0)) ** 2))
-    kernel = fitted.arrays["kernel"] * deviation
+    assert np.abs(probabilities - expected.predict_proba(scaled(features, scale))).max() < 1e-3
+    centred = features - features.mean(axis=0)
+    deviation = np.sqrt(np.mean(centred**2, axis=0 if scale == "each" else None, keepdims=True))
+    kernel = fitted.arrays["kernel"] * deviation.T
     kernel = kernel - kernel.mean(axis=1, keepdims=True)  # the softmax is the same for any shift of a row
     assert np.abs(kernel - expected.coef_.T).max() < 2e-3 * max(1.0, np.abs(expected.coef_).max())
-    assert fitted.chosen == {"penalty": penalty}
+    assert fitted.chosen == {"penalty": penalty, "scale": scale}
+
+
+def test_the_scale_is_the_better_one_on_the_folds():
+    generator = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    signal = np.eye(3)[labels] + generator.normal(0, 0.5, (120, 3))
+    noise = generator.normal(0, 1, (120, 40))
+    folds = assign_folds(labels, range(120), 5, 0)
+    # What tells the classes apart is small here: with one scale for all the penalty would hold it down.
+    small = np.hstack([0.01 * signal, noise[:, :3]]).astype(np.float32)
+    assert fit(small, labels, folds=folds).chosen["scale"] == "each"
+    # Here it is large, and a scale for each would make forty features without meaning count as much.
+    large = np.hstack([signal, 0.1 * noise]).astype(np.float32)
+    assert fit(large, labels, folds=folds).chosen["scale"] == "common"
+    for features in (small, large):
+        losses = [fit(features, labels, folds=folds, scale=s).cross_validation["log_loss"] for s in linear.SCALES]
+        assert fit(features, labels, folds=folds).cross_validation["log_loss"] == min(losses)
 
 
 def test_two_classes_equal_the_softmax_of_two():
@@ -88,7 +109,7 @@ def test_the_penalty_is_the_best_on_the_folds(count, size, weighted):
     features, labels = blobs(count, size, spread=0.7 if size < 10 else 0.25)
     folds = assign_folds(labels, range(count), 5, 0)
     weight = np.where(labels == 0, 2.0, 0.5) if weighted else np.ones(count)
-    fitted = fit(features, labels, folds=folds, sample_weight=weight)
+    fitted = fit(features, labels, folds=folds, sample_weight=weight, scale="common")
     inputs, losses, accuracies = scaled(features), {}, {}
     for penalty in linear.PENALTIES:
         probabilities = np.empty((count, 3))
@@ -150,7 +171,7 @@ def test_features_that_are_all_the_same_give_the_shares_of_the_classes(count, si
 def test_one_example_of_each_class_is_learned():
     features, labels = blobs(4, 20, outputs=4, spread=5.0)
     fitted = fit(features, labels)
-    assert (fitted.chosen, fitted.cross_validation) == ({"penalty": linear.DEFAULT_PENALTY}, {})
+    assert (fitted.chosen, fitted.cross_validation) == ({"penalty": linear.DEFAULT_PENALTY, "scale": "common"}, {})
     assert linear.apply(fitted.arrays, features).argmax(axis=1).tolist() == [0, 1, 2, 3]
 
 

@@ -57,6 +57,12 @@ def head() -> list[Head]:
                     minimum=1e-6,
                     help="L2 penalty, 1 / C of scikit-learn; chosen by cross-validation when left out",
                 ),
+                Option(
+                    name="scale",
+                    type=str,
+                    choices=("common", "each"),
+                    help="one scale for all features or one for each; chosen by cross-validation when left out",
+                ),
             ),
             summary="Multinomial logistic regression, its penalty chosen by cross-validation",
             reference="Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, 4.4",
