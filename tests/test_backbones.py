@@ -123,8 +123,14 @@ def test_unknown_weights_are_refused_with_those_there_are(vectors, tmp_path):
 
 
 def test_options_are_sorted_by_address():
-    parts = split_options({"head.dropout": 0.5, "backbone.a.b": 1, "preprocess.x": "", "reader.y": None})
-    assert parts == {"head": {"dropout": 0.5}, "backbone": {"a.b": 1}, "preprocess": {"x": ""}, "reader": {"y": None}}
+    options = {"head.dropout": 0.5, "backbone.a.b": 1, "preprocess.x": "", "reader.y": None, "tuning.epochs": 3}
+    assert split_options(options) == {
+        "head": {"dropout": 0.5},
+        "backbone": {"a.b": 1},
+        "preprocess": {"x": ""},
+        "reader": {"y": None},
+        "tuning": {"epochs": 3},
+    }
     for address in ("dropout", "heads.dropout", ".dropout", ""):
         with pytest.raises(OptionError, match=rf"^An option is set by its part and name\. Received: '{address}'\."):
             split_options({address: 1})

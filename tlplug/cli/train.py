@@ -151,7 +151,8 @@ def train_run(
             check_request(asked, dataset)
         else:
             values = {"data_options": data_options, "options": options, "seed": seed, "arguments": arguments}
-            write_json(partial / run.REQUEST, request_of(dataset, values))
+            with contextlib.suppress(ValueError):  # of a setting that is no number, which training refuses
+                write_json(partial / run.REQUEST, request_of(dataset, values))
         try:
             model = models.train(
                 dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
