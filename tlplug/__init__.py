@@ -48,6 +48,7 @@ _HOMES = {
     ),
     "tlplug.hookspecs": ("hookimpl",),
     "tlplug.registration": ("register_augmentation", "register_backbone", "register_head", "register_preprocess"),
+    "tlplug.storage": ("read_source",),
     "tlplug.weights": ("download", "fetch_wheel", "trusted"),
     "tlplug.backbones": ("import_keras",),
     "tlplug.data": ("Dataset", "load_data"),

@@ -42,6 +42,31 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def read_source(path: Path, limit: int) -> bytes:
+    """Return what an example's file holds, and not more than one byte beyond a limit, by which it shows.
+
+    Args:
+        path: of the file; a device or pipe, which has no end, is refused.
+        limit: in bytes.
+
+    Raises:
+        ValueError: there is no such file, it is no regular one, or it cannot be read; one line.
+
+    Example::
+
+        data = tlplug.read_source(Path("example.txt"), 1 << 20)
+        if len(data) > 1 << 20:
+            raise ValueError("The file has more than 1,048,576 bytes.")
+    """
+    try:
+        if not path.is_file():
+            raise ValueError("There is no such file." if not path.exists() else "It is not a regular file.")
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise ValueError(f"The file cannot be read: {error.strerror or error}.") from error
+
+
 def content_digest(path: Path) -> str:
     """Return the sha256 of a file, or of the sorted lines ``<sha256>  <relative path>`` of a folder's files, in hex."""
     if not path.is_dir():

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tlplug import read_source
+
 MAX_CHARACTERS = 20_000
 """Characters of a text that count unless stated otherwise: some 3,000 words."""
 
@@ -68,7 +70,7 @@ def read(source: Any, encoding: str = "utf-8") -> str:
     'café'
     """
     if isinstance(source, Path):
-        source = _bytes_of(source)
+        source = read_source(source, MAX_BYTES)
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
         if len(data) > MAX_BYTES:
@@ -93,17 +95,6 @@ def read(source: Any, encoding: str = "utf-8") -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f"It is no text: character {error.start:,} is half of a surrogate pair.") from error
     return source.removeprefix("\ufeff")
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        # Devices and pipes are files, too, and have no end.
-        if not path.is_file():
-            raise ValueError("There is no such file." if not path.exists() else "It is not a regular file.")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"The file cannot be read: {error.strerror or error}.") from error
 
 
 def preview(source: Any) -> tuple[str, bytes]:

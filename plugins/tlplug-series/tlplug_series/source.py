@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlplug import read_source
 from tlplug_series.delimited import read_delimited
 from tlplug_series.formats import MAX_BYTES, MAX_VALUES
 from tlplug_series.npy import MAGIC, read_array
@@ -35,7 +36,7 @@ def read(source: Any) -> np.ndarray:
     names: tuple[str, ...] = ()
     try:
         if isinstance(source, str | Path):
-            source = _bytes_of(Path(source))
+            source = _read_file(Path(source))
         if isinstance(source, bytes | bytearray | memoryview):
             series, names = _decoded(bytes(source))
         else:
@@ -46,15 +47,11 @@ def read(source: Any) -> np.ndarray:
     return series
 
 
-def _bytes_of(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
-        # Devices and pipes are files, too, and have no end.
-        if not path.is_file():
-            raise SeriesError("There is no such file." if not path.exists() else "It is not a regular file.")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SeriesError(f"The file cannot be read: {error.strerror or error}.") from error
+        return read_source(path, MAX_BYTES)
+    except ValueError as error:
+        raise SeriesError(str(error)) from error
 
 
 def _decoded(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tlplug import read_source
+
 MAX_BYTES = 16 << 20
 """Size of the largest text that is read, in bytes; a thousand pages have three million."""
 
@@ -65,7 +67,10 @@ def _text_of(source: Any, encoding: str) -> tuple[str, str]:
     if isinstance(source, str):
         return source, ""
     if isinstance(source, Path):
-        source = _bytes_of(source)
+        try:
+            source = read_source(source, MAX_BYTES)
+        except ValueError as error:
+            raise TextError(str(error)) from error
     if not isinstance(source, (bytes, bytearray, memoryview)):
         raise TextError(f"A text is a str, a Path or bytes. Received: {type(source).__name__}.")
     data = bytes(source)
@@ -87,17 +92,6 @@ def _text_of(source: Any, encoding: str) -> tuple[str, str]:
                 f"The text is neither UTF-8 ({_position(error)}) nor Windows-1252. "
                 "Save it as UTF-8, or state its encoding when training: --set preprocess.encoding=NAME"
             ) from error
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        # Devices and pipes are files, too, and have no end.
-        if not path.is_file():
-            raise TextError("There is no such file." if not path.exists() else "It is not a regular file.")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TextError(f"The file cannot be read: {error.strerror or error}.") from error
 
 
 def _check_text(data: bytes) -> None:
