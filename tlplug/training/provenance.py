@@ -122,8 +122,8 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
     return ReportInput(
         title=path.name,
         lead=(
-            f"A {head['name']} head on {backbone_info['name']}{weights}, fitted to {fitted_on} examples of "
-            f"{len(info['classes'])} classes: {percent(training.metrics['test']['accuracy'])} of the held-out ones are "
+            f"A {head['name']} head on {backbone_info['name']}{weights}, {how_trained(info)}, fitted to {fitted_on} "
+            f"examples of {len(info['classes'])} classes: {percent(training.metrics['test']['accuracy'])} of the held-out ones are "
             "answered rightly."
         ),
         run_name=str(path),
