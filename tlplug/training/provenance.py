@@ -123,8 +123,8 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         title=path.name,
         lead=(
             f"A {head['name']} head on {backbone_info['name']}{weights}, {how_trained(info)}, fitted to {fitted_on} "
-            f"examples of {len(info['classes'])} classes: {percent(training.metrics['test']['accuracy'])} of the held-out ones are "
-            "answered rightly."
+            f"examples of {len(info['classes'])} classes: {percent(training.metrics['test']['accuracy'])} of the "
+            "held-out ones are answered rightly."
         ),
         run_name=str(path),
         metrics=training.metrics,
