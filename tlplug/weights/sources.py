@@ -101,7 +101,7 @@ def _reasons() -> Iterator[None]:
     except urllib.error.HTTPError as error:
         raise SourceError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        raise NotReachedError(f"no connection: {error.reason}") from error
+        raise NotReachedError(f"no connection: {getattr(error.reason, 'strerror', None) or error.reason}") from error
     except (DownloadError, ValueError) as error:
         raise SourceError(str(error)) from error
     except (ConnectionError, TimeoutError, ssl.SSLError) as error:

@@ -228,9 +228,11 @@ class WeightsStore:
             for rest in folder.glob(f".*{PARTIAL}*"):
                 _remove(rest)
             return self._record(folder, filename, str(source))
+        prefix, colon, _ = entry.name.partition(":")
+        typed = f"--backbone {prefix}:PATH" if colon else f"tlplug weights add {entry.name}/{name} PATH"
         raise WeightsError(
             f"No source gave the weights {name!r} of {entry.name!r}: {'; '.join(reasons)}. Get the file yourself and "
-            f"type: tlplug weights add {entry.name}/{name} PATH"
+            f"type: {typed}"
         )
 
     @staticmethod

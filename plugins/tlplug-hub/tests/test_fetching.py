@@ -183,10 +183,26 @@ def test_a_poisoned_cache_of_kagglehub_is_purged_and_asked_for_again(kaggle, cop
     folder = copied("image")
     (folder / "variables" / "variables.index").write_bytes(b"")
     kept = kaggle(folder)
-    with pytest.raises(tlplug.DownloadError, match=r"^Kaggle: [^\n]+$"):  # which cannot be reached
+    with pytest.raises(tlplug.DownloadError, match=r"^no connection to Kaggle$"):
         fetch("google/image/tensorFlow2/image/1", target, offline=False)
     assert not Path(kept, "saved_model.pb").exists()
     assert os.environ["KAGGLEHUB_CACHE"] in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "set_name", "typed"),
+    [
+        ("vggish", "youtube-8m", "tlplug weights add vggish/youtube-8m PATH"),
+        ("hub:google/image/tensorFlow2/image/1", "module", "--backbone hub:PATH"),
+    ],
+)
+def test_without_a_connection_it_says_so_and_what_to_type(kaggle, name, set_name, typed):
+    entry = registry().get("backbone", name, modality="audio")
+    with pytest.raises(tlplug.WeightsError) as error:
+        WeightsStore().get(entry, set_name)
+    assert ": no connection to Kaggle. Get the file" in str(error.value)
+    assert str(error.value).endswith(f" type: {typed}")
+    assert "HTTPSConnectionPool" not in str(error.value)
 
 
 def test_what_is_no_module_is_not_added_and_the_one_before_stays(pack, modules, copied, tmp_path, monkeypatch):

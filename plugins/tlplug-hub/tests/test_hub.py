@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tlplug_hub import loading
 from tlplug_hub.hub import build
 
 import tlplug
@@ -146,10 +147,14 @@ def test_a_size_that_the_module_fixes_stays(modules):
         build("image", modules / "maps", image_size=20)
 
 
-def test_an_untrusted_module_is_refused_and_a_trusted_one_runs(modules):
+def test_an_untrusted_module_is_refused_and_a_trusted_one_runs(modules, copied):
     with pytest.raises(tlplug.UsageError, match="beside computing it can use WriteFile"):
         build("text", modules / "writer")
     build("text", modules / "writer", trust=True)(TEXTS)
+    build("text", copied("writer"))  # the same digest, in the same process
+    loading._trusted.clear()
+    with pytest.raises(tlplug.UsageError, match="is not run"):
+        build("text", modules / "writer")
     assert (modules / "written").read_text() == "by the module"
     (modules / "written").unlink()
 

@@ -97,11 +97,14 @@ def _from_kaggle(handle: str, folder: Path, *, offline: bool) -> None:
     if importlib.util.find_spec("kagglehub") is None:
         raise DownloadError("it takes the package kagglehub: pip install 'tlplug-hub[kaggle]'")
     import kagglehub
+    import requests  # which kagglehub reaches Kaggle with
 
     for attempt in range(1, ATTEMPTS + 1):
         try:
             # The second time whatever Kaggle's own cache holds is thrown away.
             path = Path(kagglehub.model_download(handle, force_download=attempt > 1))
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise DownloadError("no connection to Kaggle") from error
         except Exception as error:
             raise DownloadError(f"Kaggle: {(str(error).strip() or type(error).__name__).splitlines()[0]}") from error
         try:

@@ -17,7 +17,10 @@ _LIBRARY = "tensorflow_text"
 _UNKNOWN = re.compile(r"Op type not registered '(\w+)'")
 
 _trusted: set[str] = set()
-"""Digests of the modules that this process has been told to trust."""
+"""Digests of the modules that this process has been told to trust, until it ends.
+
+What was trained on one is saved and loaded again within the same process, and that has no word of its own.
+"""
 
 
 def load(folder: Path, digest: str, *, trust: bool = False) -> Any:
