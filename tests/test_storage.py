@@ -22,6 +22,7 @@ from tlplug.storage import (
     manifest_problem,
     new_folder,
     read_json,
+    read_source,
     replace_file,
     warn_cache,
     write_json,
@@ -374,3 +375,19 @@ def test_one_reason_warns_once():
         for _ in range(3):
             warn_cache("Cannot keep it", OSError(json.dumps("no room")))
     assert len(caught) == 1
+
+
+def test_a_source_is_read_until_its_limit_shows(tmp_path):
+    path = tmp_path / "example"
+    path.write_bytes(b"12345")
+    assert [read_source(path, limit) for limit in (3, 5, 9)] == [b"1234", b"12345", b"12345"]
+
+
+def test_a_source_that_cannot_be_read_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    wrong = {"missing": "There is no such file.", "pipe": "It is not a regular file.", ".": "It is not a regular file."}
+    for name, said in wrong.items():
+        with pytest.raises(ValueError, match=f"^{said}$"):
+            read_source(tmp_path / name, 10)
+    with pytest.raises(ValueError, match=r"^The file cannot be read: File name too long\.$"):
+        read_source(tmp_path / ("x" * 5000), 10)
