@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 POOLS = ("mean", "max", "mean_deviation")
 POOL = "mean"
-"""Unless stated otherwise; the others measured no better on voices."""
+"""Unless stated otherwise; what each of them measured is in the README."""
 
 
 def pool(embeddings: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
