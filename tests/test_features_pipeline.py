@@ -266,12 +266,6 @@ def test_a_source_without_windows_is_a_failure():
     assert (example.rows, example.failure) == (None, "there is nothing in it")
 
 
-@pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_an_example_that_the_network_gives_no_number_for_fails_alone(odd):
-    found, failures, _ = collect([1.0, odd, 2.0])
-    assert (found, failures) == ({0: 4.0, 2: 8.0}, {1: "the network gives what is no number for it"})
-
-
 def test_a_shape_that_the_network_does_not_take_costs_its_sources_alone():
     def choosy(arrays):
         if arrays["x"].shape[1] < 2:

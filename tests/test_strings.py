@@ -82,6 +82,14 @@ def test_texts_go_through_as_they_are(phrases):
         assert np.array_equal(extractor.all([text]).embeddings[0], row)
 
 
+def test_a_network_that_takes_strings_is_tuned_as_a_whole(phrases, cli, tmp_path):
+    run, settings = tmp_path / "run", ("--epochs", 3, "--set", "tuning.patience=0")
+    done = cli("train", phrases, "--backbone", "counts", "--strategy", "full", *settings, "--out", run, "--json")
+    assert done.code == 0, done.err
+    assert done.json["metrics"]["test"]["accuracy"] > 0.9
+    assert json.loads((run / "run.json").read_text())["tuning"]["parameters_trained"] == 80
+
+
 def test_a_network_that_gives_no_number_for_an_empty_text_fails_that_example_alone(phrases, notes, caplog):
     extractor = extractor_for(select_backbone("means", modality="phrase"))
     texts = ["sun rain", "", *(" ".join(["bread"] * count) for count in range(1, 40))]

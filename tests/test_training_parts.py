@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tlplug.features import Window
 from tlplug.training.batches import Batches, in_batches
-from tlplug.training.checkpoint import KEPT, Checkpoints, State
+from tlplug.training.checkpoint import KEPT, Checkpoint, Checkpoints
 
 SHAPES = [((4,),), ((8,),), ((8, 2),)]
 
@@ -102,7 +102,7 @@ def test_each_variable_has_a_rate_of_its_own():
 
 
 def state(number):
-    return State({"weights": np.full(4, number, np.float32)}, {"epoch": number, "history": [{"loss": 0.5}]})
+    return Checkpoint({"weights": np.full(4, number, np.float32)}, {"epoch": number, "history": [{"loss": 0.5}]})
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path):

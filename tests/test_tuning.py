@@ -36,6 +36,13 @@ def build(weights=None):
         x = layers.Dropout(0.2, name=f"drop{number}")(x)
     return keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
 
+@tlplug.register_backbone("gaps", modality="grid", input_shape=(12, 12, 1))
+def gaps(weights=None):
+    import keras
+    inputs = keras.Input((12, 12, 1), name="grid")
+    x = keras.layers.Conv2D(4, 3, name="conv")(keras.ops.nan_to_num(inputs))
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
 @tlplug.register_augmentation("grid-flip", modality="grid", light=0.5)
 def flip(arrays, generator, amount):
     return {"grid": arrays["grid"][::-1].copy() if generator.random() < amount else arrays["grid"].copy()}
@@ -111,6 +118,16 @@ def test_all_of_it_trains_and_learns(train, tmp_path):
     report = (tmp_path / "run" / "report.html").read_text()
     assert "before the network was trained" in report
     assert "all of it tuned" in report
+
+
+def test_an_array_may_have_gaps_that_the_network_knows_of(train, grids, tmp_path):
+    for path in (grids / "rising").iterdir():
+        grid = np.load(path)
+        grid[3, 4] = np.nan
+        np.save(path, grid)
+    done = train("run", "--backbone", "gaps", "--strategy", "full", *QUICK)
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["skipped"] == []
 
 
 def test_from_scratch_normalizations_learn_their_statistics(train, tmp_path):

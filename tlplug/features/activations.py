@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug import progress
+from tlplug.errors import DataError
 from tlplug.features.compiled import CompiledBackbone
-from tlplug.features.extraction import fingerprint_of, without_notes
+from tlplug.features.extraction import fingerprint_of, windows_of, without_notes
 from tlplug.features.pipeline import Arrays, Decoded, run_pipeline
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.shards import ShardFolder
@@ -168,7 +169,8 @@ class Trunk:
             views: numbers of them; 0 is the example itself.
 
         Raises:
-            PluginError: an example cannot be read after all, or the preprocess gives what the network does not take.
+            DataError: an example cannot be read after all.
+            PluginError: the preprocess gives what the network does not take.
         """
         wanted = [(position, view) for view in views for position in range(len(sources))]
         keys = {pair: self._key(digests[pair[0]], pair[1]) for pair in wanted}
@@ -198,30 +200,29 @@ class Trunk:
     ) -> Iterator[tuple[tuple[int, int], list[Arrays]]]:
         """Yield the arrays of the windows of each example and view."""
         make = self.preprocess.make({name: self.network.file(name) for name in self.network.files})
-        first = self.network.inputs[0].name
-        beside: dict[int, list[Arrays]] = {}
+        names = self.beside if self.cut else [spec.name for spec in self.network.inputs]
+        kept: dict[int, list[Arrays]] = {}
 
         def decode(item: tuple[int, Any, bytes, int]) -> Decoded:
             number, source, digest, view = item
-            made = make(source)
             windows = [
                 self._prepared(without_notes(window), digest, index, view)
-                for index, window in enumerate([made] if isinstance(made, Mapping) else made)
+                for index, window in enumerate(windows_of(make(source)))
             ]
-            names = self.beside if self.cut else [name for name in windows[0] if name != first]
-            beside[number] = [{name: window[name] for name in names} for window in windows]
-            return Decoded(windows if self.cut else [{first: window[first]} for window in windows])
+            kept[number] = [{name: window[name] for name in names} for window in windows]
+            return Decoded(windows)
 
-        embed = self.network.open() if self.cut else (lambda arrays: arrays[first])
+        # Without a cut there is nothing to compute: what was prepared is what is kept.
+        embed = self.network.open() if self.cut else (lambda arrays: next(iter(arrays.values())))
         items = ((n, (n, source, digest, view)) for n, (source, digest, (_, view)) in enumerate(examples))
         for done in run_pipeline(items, decode, embed):
             source, _, pair = examples[done.position]
             if done.rows is None:
-                from tlplug.errors import DataError
-
                 raise DataError(f"{str(source)!r:.200} cannot be read any more: {done.failure}.")
-            names = beside.pop(done.position)
-            yield pair, [{CUT if self.cut else first: row, **own} for row, own in zip(done.rows, names, strict=True)]
+            own = kept.pop(done.position)
+            if self.cut:
+                own = [{CUT: row, **arrays} for row, arrays in zip(done.rows, own, strict=True)]
+            yield pair, own
 
     def _prepared(self, window: Arrays, digest: bytes, index: int, view: int) -> dict[str, NDArray[Any]]:
         arrays = self.network.prepare(window)

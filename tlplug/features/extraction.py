@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import numbers
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -102,9 +102,8 @@ class Extractor:
 
     def windows(self, sources: Sequence[Any]) -> Iterator[Embedded]:
         """Yield the embeddings of each window on its own, pooled to the size of all; nothing is looked up or kept."""
-        decode, embed = self._open()
         with progress.task("Extracting features", len(sources), "examples") as advance:
-            for example in run_pipeline(enumerate(sources), decode, embed):
+            for example in self._embedded(enumerate(sources)):
                 advance(1)
                 if example.rows is None:
                     yield example
@@ -128,9 +127,8 @@ class Extractor:
                 missing = sorted(set(span) - set(kept))
         if not missing:
             return Features(span.start, rows, {}, 0, remarks)
-        decode, embed = self._open()
         failures: dict[int, str] = {}
-        for example in run_pipeline(((position, sources[position]) for position in missing), decode, embed):
+        for example in self._embedded((position, sources[position]) for position in missing):
             if example.rows is None:
                 failures[example.position] = example.failure
             else:
@@ -144,6 +142,15 @@ class Extractor:
             self.store.write([digests[p] for p in fresh], rows[[p - span.start for p in fresh]], said)
         return Features(span.start, rows, dict(sorted(failures.items())), len(missing), remarks)
 
+    def _embedded(self, sources: Iterable[tuple[int, Any]]) -> Iterator[Embedded]:
+        """Yield what the network makes of sources; an embedding with what is no number is none."""
+        decode, embed = self._open()
+        for example in run_pipeline(sources, decode, embed):
+            if example.rows is None or all(np.isfinite(row).all() for row in example.rows):
+                yield example
+            else:
+                yield Embedded(example.position, None, failure="the network gives what is no number for it")
+
     def _open(self) -> tuple[Callable[..., Decoded], Callable[..., Any]]:
         if self._parts is None:
             try:
@@ -155,14 +162,18 @@ class Extractor:
                 ) from error
 
             def decode(source: Any) -> Decoded:
-                made = make(source)
-                windows = [made] if isinstance(made, Mapping) else made
+                windows = windows_of(make(source))
                 remarks = [str(window["remark"]) for window in windows if "remark" in window]
                 arrays = [self.compiled.prepare(without_notes(window)) for window in windows]
                 return Decoded(arrays, "; ".join(dict.fromkeys(remarks)), [_span(window) for window in windows])
 
             self._parts = decode, self.compiled.open()
         return self._parts
+
+
+def windows_of(made: Any) -> Sequence[Mapping[str, Any]]:
+    """The windows that a preprocess made of a source: one or several."""
+    return [made] if isinstance(made, Mapping) else made
 
 
 def without_notes(window: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -130,10 +130,7 @@ def _done(group: _Group, future: Future[NDArray[np.float32]]) -> Iterator[Embedd
         source.missing -= 1
         if not source.missing and not source.failed:
             rows = [row for row in source.rows if row is not None]
-            if all(np.isfinite(row).all() for row in rows):
-                yield Embedded(source.position, rows, source.remark, spans=source.spans)
-            else:
-                yield Embedded(source.position, None, failure="the network gives what is no number for it")
+            yield Embedded(source.position, rows, source.remark, spans=source.spans)
 
 
 def _decoded(

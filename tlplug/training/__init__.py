@@ -1,11 +1,11 @@
 """Training: from a data set and a chosen backbone to a measured predictor."""
 
+from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import how_trained, report_input, run_info
 from tlplug.training.request import check_request, request_of
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import FEATURES, STRATEGIES, check_strategy
-from tlplug.training.tuned import train_tuned
 
 __all__ = [
     "FEATURES",

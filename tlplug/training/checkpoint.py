@@ -23,8 +23,8 @@ KEPT = 2
 
 
 @dataclass(frozen=True)
-class State:
-    """The state of a training between two epochs: arrays by name, and what JSON holds."""
+class Checkpoint:
+    """A training between two epochs: arrays by name, and what JSON holds."""
 
     arrays: Mapping[str, NDArray[Any]]
     values: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Checkpoints:
     def __init__(self, folder: Path | None, phase: str) -> None:
         self._folder, self._phase = folder, phase
 
-    def save(self, epoch: int, state: State) -> None:
+    def save(self, epoch: int, checkpoint: Checkpoint) -> None:
         """Keep the state after an epoch: written under another name, synced, renamed.
 
         A disk that does not take it is noted, once; the training goes on.
@@ -49,14 +49,14 @@ class Checkpoints:
         if self._folder is None:
             return
         try:
-            self._write(self._folder, epoch, state)
+            self._write(self._folder, epoch, checkpoint)
         except OSError as error:
             progress.note(f"Cannot keep checkpoints in {self._folder}: {error.strerror or first_line(error)}.")
             self._folder = None
 
-    def _write(self, folder: Path, epoch: int, state: State) -> None:
+    def _write(self, folder: Path, epoch: int, checkpoint: Checkpoint) -> None:
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(dict(state.values))), **state.arrays)
+        np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(dict(checkpoint.values))), **checkpoint.arrays)
         data = buffer.getvalue()
         folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(data).hexdigest()
@@ -65,15 +65,15 @@ class Checkpoints:
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
 
-    def latest(self) -> State | None:
-        """Return the last state that is whole; None when there is none."""
+    def latest(self) -> Checkpoint | None:
+        """Return the last one that is whole; None when there is none."""
         for path in reversed(self._files()):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 data = path.read_bytes()
                 if hashlib.sha256(data).hexdigest() == path.stem.rpartition("-")[2]:
                     with np.load(io.BytesIO(data), allow_pickle=False) as file:
                         arrays = {name: file[name] for name in file.files}
-                    return State(arrays, json.loads(str(arrays.pop("values"))))
+                    return Checkpoint(arrays, json.loads(str(arrays.pop("values"))))
         return None
 
     def _files(self) -> list[Path]:

@@ -35,7 +35,7 @@ from tlplug.training.frozen import FOLDS, Training, train_frozen
 from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.settings import Tuning
 from tlplug.training.strategy import AUTO
-from tlplug.training.tuning import Network, Progress, embeddings_of, tune
+from tlplug.training.trainer import Network, TrainerState, embeddings_of, tune
 
 if TYPE_CHECKING:
     import keras
@@ -158,8 +158,9 @@ class _Work:
         held_out = _held_out(fitting, tuning, choice.seed)
         named = selection.entry.record.stages
         cut, top = _cut(built.model, named, tuning), built.model
-        trunk = Trunk(frozen.predictor.compiled, preprocess, cut=False, augmenter=augmenter)
-        if cut is not None:
+        if cut is None:
+            trunk = Trunk(frozen.predictor.compiled, preprocess, cut=False, augmenter=augmenter)
+        else:
             under, top = split_at(built.model, cut)
             compiled = compile_backbone(selection, runtime, part=with_model(built, under, selection))
             beside = [tensor.name for tensor in top.inputs[1:]]
@@ -186,7 +187,7 @@ class _Work:
 
     def train(
         self, phase: str, examples: NDArray[np.bool_], epochs: int, judged: NDArray[np.bool_] | None = None
-    ) -> Progress:
+    ) -> TrainerState:
         """Train from the frozen start on some examples; with `judged`, until those are answered no better."""
         keras = import_keras()
         keras.utils.set_random_seed(self.choice.seed)

@@ -19,7 +19,7 @@ from tlplug.backbones import import_keras
 from tlplug.errors import TrainingError
 from tlplug.features import Trunk, Window
 from tlplug.training.batches import Batches, in_batches
-from tlplug.training.checkpoint import Checkpoints, State
+from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.judgement import Judgement
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def embeddings_of(
 
 
 @dataclass
-class Progress:
+class TrainerState:
     """How far a training is, and the best of it so far.
 
     Attributes:
@@ -99,7 +99,7 @@ def tune(
     checkpoints: Checkpoints,
     evaluate: Callable[[], Judgement] | None = None,
     callbacks: Sequence[Any] = (),
-) -> Progress:
+) -> TrainerState:
     """Train a network for some epochs, or until held-out examples are answered no better.
 
     Args:
@@ -123,10 +123,10 @@ def tune(
 
     from tlplug.training.optimizer import RatedAdamW, Schedule
 
-    steps = [len(batches.plan(epoch)) for epoch in range(epochs)]
+    steps = len(batches.plan(0))  # of an epoch; where windows differ in shape, another one can have one or two more
     model = keras.Model(network.top.inputs, network.head(network.top.outputs[0]))
     optimizer = RatedAdamW(
-        Schedule(options["learning_rate"], sum(steps), options["warmup"]),
+        Schedule(options["learning_rate"], steps * epochs, options["warmup"]),
         [network.factors.get(variable.path, 1.0) for variable in model.trainable_variables],
         weight_decay=options["weight_decay"],
         global_clipnorm=options["clip"] or None,
@@ -135,7 +135,7 @@ def tune(
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=options["label_smoothing"])
     model.compile(optimizer, loss, jit_compile=False)
     optimizer.build(model.trainable_variables)
-    state = Progress()
+    state = TrainerState()
     if (kept := checkpoints.latest()) is not None:
         _restore(model, optimizer, state, kept)
     elif evaluate is not None:
@@ -144,7 +144,7 @@ def tune(
     listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, verbose=0)
     listeners.on_train_begin()
     model.stop_training = False
-    with progress.task(label, sum(steps[state.epoch :]), "steps") as advance:
+    with progress.task(label, steps * (epochs - state.epoch), "steps") as advance:
         while state.epoch < epochs and not model.stop_training and not _is_over(state, options, epochs, evaluate):
             try:
                 figures = _epoch(model, batches, state.epoch, listeners, advance)
@@ -164,7 +164,7 @@ def tune(
                 if state.judged is None or now.is_better(state.judged):
                     state.best, state.judged, state.weights = state.epoch, now, model.get_weights()
             listeners.on_epoch_end(state.epoch - 1, figures)
-            checkpoints.save(state.epoch, _state(model, optimizer, state))
+            checkpoints.save(state.epoch, _checkpoint(model, optimizer, state))
     listeners.on_train_end()
     if evaluate is not None:
         model.set_weights(state.weights)
@@ -176,7 +176,7 @@ def tune(
     return state
 
 
-def _is_over(state: Progress, options: Mapping[str, Any], epochs: int, evaluate: Any) -> bool:
+def _is_over(state: TrainerState, options: Mapping[str, Any], epochs: int, evaluate: Any) -> bool:
     """Whether nothing was better for too long, where the rate is past its rise."""
     last = max(state.best, math.ceil(options["warmup"] * epochs))
     return evaluate is not None and state.epoch - last >= options["patience"]
@@ -201,7 +201,7 @@ def _epoch(
     return {"loss": float(np.mean(losses))}
 
 
-def _state(model: keras.Model, optimizer: Any, state: Progress) -> State:
+def _checkpoint(model: keras.Model, optimizer: Any, state: TrainerState) -> Checkpoint:
     """Everything that the next epoch depends on, the states of all generators of random numbers included."""
     arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(_variables(model))}
     arrays |= {f"optimizer {n}": np.asarray(v.value) for n, v in enumerate(optimizer.variables)}
@@ -211,10 +211,10 @@ def _state(model: keras.Model, optimizer: Any, state: Progress) -> State:
         if judged is not None:
             values[name] = [judged.accuracy, judged.fit]
             arrays[f"{name} right"] = judged.right
-    return State(arrays, values)
+    return Checkpoint(arrays, values)
 
 
-def _restore(model: keras.Model, optimizer: Any, state: Progress, kept: State) -> None:
+def _restore(model: keras.Model, optimizer: Any, state: TrainerState, kept: Checkpoint) -> None:
     for prefix, variables in (("model", _variables(model)), ("optimizer", optimizer.variables)):
         for number, variable in enumerate(variables):
             variable.assign(kept.arrays[f"{prefix} {number}"])
@@ -231,6 +231,6 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.trainable_variables, *model.non_trainable_variables]
 
 
-def _judgement(kept: State, name: str) -> Judgement:
+def _judgement(kept: Checkpoint, name: str) -> Judgement:
     accuracy, fit = kept.values[name]
     return Judgement(accuracy, fit, kept.arrays[f"{name} right"])
