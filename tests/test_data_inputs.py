@@ -76,18 +76,38 @@ def test_any_other_text_is_a_source_as_it_is(folder, monkeypatch, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["no.vec", "no.NUM", "./no", "../my files/no", "~/no", "/no thing", "files/no", "*.md", "no[12].md"]
+    "text", ["no.vec", "no.NUM", "./no", "../my files/no", "~/no", "/no thing", "files/no.vec", "*.md", "no[12].md"]
 )
 def test_what_is_meant_as_a_path_looks_like_one(text):
     assert looks_like_path(text, ENDINGS)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "word", "why?", "a/b or c", "It is in no.vec", "2*3=6.0", "/ or", "/no\nthing", "example.com", "a/\0"]
+    "text",
+    [
+        "",
+        "word",
+        "why?",
+        "a/b or c",
+        "It is in no.vec",
+        "2*3=6.0",
+        "/ or",
+        "/no\nthing",
+        "example.com",
+        "a/\0",
+        "and/or",
+        "24/7",
+    ],
 )
 def test_a_word_or_a_sentence_does_not_look_like_a_path(text):
     assert not looks_like_path(text, ENDINGS)
     assert not looks_like_path("a/" * 5000, ENDINGS)
+
+
+def test_what_leads_into_a_folder_is_meant_as_a_path(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert looks_like_path("deep/no", ENDINGS)
+    assert not looks_like_path("deeper/no", ENDINGS)
 
 
 def test_each_file_comes_once_in_the_order_given(folder):

@@ -47,11 +47,11 @@ def as_source(source: Any, suffixes: Iterable[str], *, strings: bool = False) ->
 def looks_like_path(text: str, endings: Iterable[str]) -> bool:
     """Whether a text that is no path of something there was rather meant as one, or as a pattern, than as a text.
 
-    It is one line and begins like a path; or it has no white space, and a separator, one of the endings, or the marks
-    of a pattern and any ending.
+    It is one line and begins like a path; or it has no white space, and leads into a folder that is there, or has one
+    of the endings, or the marks of a pattern and any ending.
 
-    >>> [looks_like_path(text, [".txt"]) for text in ("no.txt", "./no thing", "txt/no", "*.md", "Who? Me.", "fine")]
-    [True, True, True, True, False, False]
+    >>> [looks_like_path(text, [".txt"]) for text in ("no.txt", "./no thing", "*.md", "Who? Me.", "and/or", "fine")]
+    [True, True, True, False, False, False]
     """
     if len(text) > _LONGEST_PATH or re.search(r"[\n\r\0]", text):
         return False
@@ -59,8 +59,11 @@ def looks_like_path(text: str, endings: Iterable[str]) -> bool:
         return True
     if re.search(r"\s", text):
         return False
+    folder, separator, _ = text.partition("/")
+    if separator and os.path.isdir(folder):  # noqa: PTH112 - takes any text
+        return True
     ends = bool(re.search(r"\.[A-Za-z]\w*$", text))
-    return "/" in text or os.sep in text or text.lower().endswith(tuple(endings)) or (ends and glob.has_magic(text))
+    return text.lower().endswith(tuple(endings)) or (ends and glob.has_magic(text))
 
 
 def _sources(given: Any, endings: tuple[str, ...], *, strings: bool) -> Iterator[Any]:
