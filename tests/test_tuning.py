@@ -20,7 +20,7 @@ PLUGIN = """
 import numpy as np
 import tlplug
 
-@tlplug.register_preprocess("grids", modality="grid", suffixes=(".npy",))
+@tlplug.register_preprocess("grids", modality="grid", suffixes=(".npy",), default_backbone="convnet")
 def make(options, files):
     return lambda source: {"grid": np.load(source)}
 
@@ -204,7 +204,8 @@ def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids,
     process.send_signal(how)
     _, errors = process.communicate(timeout=60)
     if how == signal.SIGINT:
-        assert f"--resume {tmp_path / 'run'}" in errors
+        again = f"tlplug train {grids} --resume {tmp_path / 'run'}"
+        assert errors.splitlines()[-1] == f"Interrupted. What was trained is kept. To go on, type: {again}"
     assert not (tmp_path / "run").exists()
     damaged = sorted(checkpoints.glob("choosing-*"))[-1]
     damaged.write_bytes(damaged.read_bytes()[:-9])  # as a failing disk leaves it: the one before serves
@@ -305,6 +306,15 @@ def test_there_must_be_something_to_go_on_with(cli, grids, tmp_path):
     done = resume(cli, grids, tmp_path / "none")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "There is no unfinished run" in done.err
+
+
+def test_a_complete_run_does_not_go_on(train, cli, grids, tmp_path):
+    assert train("run").code == 0
+    done = resume(cli, grids, tmp_path / "run")
+    assert (done.code, done.err) == (
+        2,
+        f"Error: The run '{tmp_path / 'run'}' is complete: there is nothing to go on with.\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,7 @@ def test_a_path_that_is_none_is_missed_and_no_text(cli, words, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
     cli("train", words, "--out", run)
+    (tmp_path / "txt").mkdir()
     mistyped = ["nosuch.word", "./nosuch.word", "nosuch.csv", "txt/jardn", "*.md"]
     result = cli("predict", run, *mistyped, "--json")
     assert result.code == 1

@@ -86,6 +86,8 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
         RunError: the name is taken, or cannot be written; or there is nothing to resume.
         RunBusyError: another process is writing a run of this name.
     """
+    if resume and (path / INFO).is_file():
+        raise RunError(f"The run {str(path)!r} is complete: there is nothing to go on with.")
     check_free(path)
     partial = partial_path(path)
     if resume and not (partial / REQUEST).is_file():

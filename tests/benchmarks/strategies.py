@@ -11,14 +11,14 @@ from typing import Any
 from tests.benchmarks.accuracy import Row
 from tests.benchmarks.sounds import voices
 
-SEEDS = 3
+SEEDS = 5
 
 STRATEGIES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("", {}),
     ("--strategy fine-tune", {"strategy": "fine-tune"}),
     ("--strategy fine-tune --stages 2", {"strategy": "fine-tune", "stages": 2}),
     ("--strategy full", {"strategy": "full"}),
-    ("--strategy scratch --epochs 20", {"strategy": "scratch", "options": {"tuning.epochs": 20}}),
+    ("--strategy auto", {"strategy": "auto"}),
 )
 
 

@@ -56,7 +56,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:  # for which click would print an empty line
-            raise click.Abort from error
+            raise click.Abort(*error.args) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -116,10 +116,11 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         return _say(f"{_sentence(error.format_message())} Type: {command} --help", 2)
     except click.ClickException as error:
         return _say(_sentence(error.format_message()), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        kept = arguments[0] in ("train", "embed", "evaluate", "demo")
-        hint = " Features that were extracted are kept: the same command goes on from there." if kept else ""
-        return _say(f"Interrupted.{hint}", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        hint = str(error)
+        if not hint and arguments[0] in ("train", "embed", "evaluate", "demo"):
+            hint = "Features that were extracted are kept: the same command goes on from there."
+        return _say(f"Interrupted. {hint}".rstrip(), INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes at exit
         return 1

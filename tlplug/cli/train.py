@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tlplug import progress
 from tlplug.cli.options import (
     backbone_options,
     column_options,
@@ -157,11 +156,11 @@ def train_run(
             model = models.train(
                 dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
             )
-        except KeyboardInterrupt:
-            if (partial / run.CHECKPOINTS).exists():
-                again = f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
-                progress.note(f"Interrupted. What was trained is kept. To go on, type: {again}")
-            raise
+        except KeyboardInterrupt as error:
+            if not (partial / run.CHECKPOINTS).exists():
+                raise
+            again = f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
+            raise KeyboardInterrupt(f"What was trained is kept. To go on, type: {again}") from error
         model.write(partial, path)
     return model
 
