@@ -205,7 +205,7 @@ def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids,
     _, errors = process.communicate(timeout=60)
     if how == signal.SIGINT:
         again = f"tlplug train {grids} --resume {tmp_path / 'run'}"
-        assert errors.splitlines()[-1] == f"Interrupted. What was trained is kept. To go on, type: {again}"
+        assert errors.splitlines()[-1] == f"Error: Interrupted. What was trained is kept. To go on, type: {again}"
     assert not (tmp_path / "run").exists()
     damaged = sorted(checkpoints.glob("choosing-*"))[-1]
     damaged.write_bytes(damaged.read_bytes()[:-9])  # as a failing disk leaves it: the one before serves
