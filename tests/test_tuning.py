@@ -160,19 +160,6 @@ def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     assert all(np.array_equal(before[path], after[path]) for path in before)
 
 
-def test_auto_takes_what_is_better_with_confidence(train, tmp_path):
-    wins = ("--stages", 3, "--epochs", 30, "--learning-rate", 0.02)
-    done = train("run", "--strategy", "auto", *wins, "--json").json
-    assert done["metrics"]["test"]["accuracy"] >= done["metrics"]["frozen"]["accuracy"] + 0.2
-    tuning = json.loads((tmp_path / "run" / "run.json").read_text())["tuning"]
-    assert tuning["confidence"] >= 0.8
-    assert tuning["tuned_accuracy"] > tuning["frozen_accuracy"]
-    assert "better with a confidence of" in (tmp_path / "run" / "report.html").read_text()
-    assert train("short", "--strategy", "auto", "--epochs", 1, "--learning-rate", 1e-8).code == 0
-    tuning = json.loads((tmp_path / "short" / "run.json").read_text())["tuning"]
-    assert (tuning["epochs_trained"], tuning["confidence"]) == (0, 0.5)
-
-
 @pytest.mark.parametrize(
     ("before", "after", "low", "high"),
     [([1] * 50, [1] * 50, 0.5, 0.5), ([0] * 8 + [1] * 42, [1] * 50, 0.99, 1), ([1] * 50, [0] * 2 + [1] * 48, 0, 0.1)],
@@ -327,7 +314,6 @@ def test_a_complete_run_does_not_go_on(train, cli, grids, tmp_path):
         (("--set", "tuning.rate=1"), "Unknown option 'tuning.rate'. Valid: tuning.epochs, "),
         (("--augment", "much"), "Unknown strength of augmentation 'much'."),
         (("--augment", "strong"), "There is no strong augmentation for the modality 'grid'."),
-        (("--strategy", "auto", "--set", "tuning.patience=0"), "The strategy 'auto' chooses on held-out examples."),
         (("--refit",), "--refit is for the strategy features alone"),
         (("--learning-rate", 1e30, "--set", "tuning.patience=0", "--epochs", 2), "The loss became no number in epoch"),
     ],

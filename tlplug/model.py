@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import run
-from tlplug.backbones import RANDOM, select_backbone, split_options
+from tlplug.backbones import RANDOM, other_backbones, select_backbone, split_options
 from tlplug.data import Dataset, align_labels, load_data, load_examples
 from tlplug.errors import DamagedRunError, TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation, render_card, render_report
@@ -17,12 +17,15 @@ from tlplug.heads import HeadChoice
 from tlplug.predictor import Prediction, Predictor
 from tlplug.storage import open_text, read_json, replace_file, write_json
 from tlplug.training import (
+    AUTO,
     FEATURES,
     MAX_UNREADABLE,
+    Surroundings,
     Training,
     check_tuning,
     report_input,
     run_info,
+    train_auto,
     train_frozen,
     train_tuned,
 )
@@ -169,9 +172,10 @@ def train(
         backbone: its name; the modality's default when None.
         head: its name.
         strategy: ``features``: the backbone stays frozen; ``fine-tune``: then its topmost stages train together with
-            the head; ``full``: then all of it; ``scratch``: all of it, from random weights; ``auto``: as
-            ``fine-tune``, kept only where held-out training examples say with confidence that it is better.
-        stages: how many train with ``fine-tune``, from the top; 1 when None.
+            the head; ``full``: then all of it; ``scratch``: all of it, from random weights; ``auto``: what
+            held-out training examples say with confidence is best among some frozen backbones, if none is named, and
+            training 1, 2, 4 ... stages.
+        stages: how many train with ``fine-tune``, from the top; 1 when None. With ``auto``, the only number tried.
         unfreeze: name of the lowest layer that trains, instead of `stages`.
         augment: ``none``, ``light`` or ``strong``: how the examples that train are changed at random.
         weights: name of a weight set of the backbone, or ``random``; its first one when None.
@@ -211,26 +215,25 @@ def train(
         data = load_data(data, seed=seed, options=parts["reader"])
     if not len(data.test):
         raise UsageError("The data set has no test part to report on. Valid: tlplug.load_data(...) makes one.")
-    selection = select_backbone(
-        backbone,
-        modality=data.modality,
-        weights=weights,
-        options=parts["backbone"],
-        preprocess_options=parts["preprocess"],
-        sources=data.train.sources,
-        seed=seed,
-    )
-    arguments: dict[str, Any] = {
-        "runtime": runtime,
-        "against_random": against == RANDOM,
-        "max_unreadable": max_unreadable,
+    chosen: dict[str, Any] = {
+        "modality": data.modality,
+        "weights": weights,
+        "options": parts["backbone"],
+        "preprocess_options": parts["preprocess"],
+        "sources": data.train.sources,
+        "seed": seed,
     }
+    selection = select_backbone(backbone, **chosen)
+    around = Surroundings(runtime, Path(checkpoints) if checkpoints is not None else None, callbacks)
+    arguments: dict[str, Any] = {"against_random": against == RANDOM, "max_unreadable": max_unreadable}
     if tuning is None:
-        training = train_frozen(data, selection, choice, refit=refit, **arguments)
+        training = train_frozen(data, selection, choice, runtime=runtime, refit=refit, **arguments)
+    elif strategy == AUTO:
+        others = [] if backbone or weights or parts["backbone"] else other_backbones(selection, **chosen)
+        training = train_auto(data, [selection, *others], choice, tuning, around, **arguments)
     else:
-        kept = Path(checkpoints) if checkpoints is not None else None
-        training = train_tuned(data, selection, choice, tuning, checkpoints=kept, callbacks=callbacks, **arguments)
-    info = run_info(training, selection, choice, strategy=strategy, refit=refit)
+        training = train_tuned(data, selection, choice, tuning, around, **arguments)
+    info = run_info(training, choice, strategy=strategy, refit=refit)
     info["seconds"] = round(time.perf_counter() - started, 3)
     return Model(training.predictor, training.metrics, info, training=training)
 

@@ -16,6 +16,7 @@ from tlplug.backbones.quiet import import_keras, quiet
 from tlplug.backbones.selection import (
     RANDOM,
     Selection,
+    other_backbones,
     select_backbone,
     split_options,
     with_random_weights,
@@ -35,6 +36,7 @@ __all__ = [
     "describe_inputs",
     "import_keras",
     "load_keras",
+    "other_backbones",
     "pack_inputs",
     "quiet",
     "select_backbone",

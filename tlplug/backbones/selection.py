@@ -134,6 +134,17 @@ def select_backbone(
     )
 
 
+def other_backbones(selection: Selection, **chosen: Any) -> list[Selection]:
+    """Return the other backbones that are worth trying where none is named, as its preprocess says.
+
+    Args:
+        selection: the one that serves when nothing is tried.
+        **chosen: as for `select_backbone`.
+    """
+    names = [name for name in selection.preprocess.record.candidates if name != selection.entry.name]
+    return [select_backbone(name, **chosen) for name in names]
+
+
 def _suggested(preprocess: Entry, names: set[str], sources: Sequence[Any]) -> dict[str, Any]:
     """What most of some sources, evenly out of all, call for: values for the options `names` of a backbone."""
     if preprocess.record.suggest is None or not names:

@@ -180,7 +180,7 @@ def summary(model: Model) -> dict[str, Any]:
 
 def print_summary(model: Model) -> None:
     """Say what was trained, how good it is, and what to type next."""
-    from tlplug.training import how_trained
+    from tlplug.training import TRIED, how_trained, tried_rows
 
     info, test = model.info, model.metrics["test"]
     counts = ", ".join(f"{count} {part}" for part, count in info["examples"].items() if count)
@@ -205,6 +205,10 @@ def print_summary(model: Model) -> None:
     click.echo()
     print_figures(model.metrics)
     click.echo()
+    if info["tuning"].get("tried"):
+        click.echo(f"Chosen on {counted(info['tuning']['held_out'], 'held-out training example')}:")
+        print_table(TRIED, tried_rows(info))
+        click.echo()
     path = str(model.path)
     click.echo(f"Run     {clean(path)}")
     click.echo(f"Report  {clean(str(Path(path) / 'report.html'))}")
@@ -228,10 +232,12 @@ def print_figures(metrics: Mapping[str, Any], what: str = "held-out example") ->
     ]
     if "frozen" in metrics:
         rows.append(["before fine-tuning", percent(metrics["frozen"]["accuracy"]), "the frozen backbone"])
+    if "default_backbone" in metrics:
+        rows.append(["default backbone", percent(metrics["default_backbone"]["accuracy"]), "frozen"])
     if "random_weights" in metrics:
         rows.append(["random weights", percent(metrics["random_weights"]["accuracy"]), "without transfer"])
     if "cross_validation" in metrics:
         rows.append(["cross-validation", percent(metrics["cross_validation"]["accuracy"]), "on the training part"])
     if "validation" in metrics:
-        rows.append(["validation part", percent(metrics["validation"]["accuracy"]), "what settings were chosen on"])
+        rows.append(["validation", percent(metrics["validation"]["accuracy"]), "what settings were chosen on"])
     print_table([f"on {counted(test['examples'], what)}", "", "95% interval"], rows)

@@ -33,6 +33,8 @@ class ReportInput:
         evaluation: the answers on the test part.
         train_counts: examples of each class in the training part.
         facts: pairs of a term and a text.
+        tried: a table of what was compared to choose the backbone and what of it trains, its first row the header.
+        tried_on: how many training examples were held out for that.
         skipped: what was left out.
         preview: makes a small picture or text of a source; None where the modality has none.
     """
@@ -44,6 +46,8 @@ class ReportInput:
     evaluation: Evaluation
     train_counts: Mapping[str, int]
     facts: Sequence[tuple[str, str]]
+    tried: Sequence[Sequence[str]] = ()
+    tried_on: int = 0
     skipped: Sequence[Skipped] = field(default=())
     preview: Preview | None = None
 
@@ -124,6 +128,9 @@ def _render(template: str, report: ReportInput, **values: Any) -> str:
         classes=report.evaluation.data.classes,
         train_counts=report.train_counts,
         facts=report.facts,
+        tried=report.tried,
+        tried_on=report.tried_on,
+        default_backbone=report.metrics.get("default_backbone"),
         **values,
     )
 

@@ -32,6 +32,7 @@ class Preprocess:
             ``{"channels": 6}``. It is asked with some of the data; the chosen backbone gets those of its options that
             nobody has set. It raises `ValueError` for a source it cannot read.
         default_backbone: the backbone that ``tlplug train`` takes for this modality when none is named.
+        candidates: names of the backbones that the strategy ``auto`` tries as well when none is named.
         preview: ``preview(source) -> (media type, bytes)``, a small picture of a source for the report, or its
             beginning as ``text/plain`` in UTF-8.
         demo: ``demo(folder: Path) -> str``, writes a small labelled data set for ``tlplug demo`` and says what it is.
@@ -47,6 +48,7 @@ class Preprocess:
     suggest: Reference | None = None
     options: tuple[Option, ...] = ()
     default_backbone: str | None = None
+    candidates: tuple[str, ...] = ()
     preview: Reference | None = None
     demo: Reference | None = None
     summary: str = ""
@@ -59,7 +61,7 @@ class Preprocess:
         check_reference(self, "suggest", self.suggest, optional=True)
         check_reference(self, "preview", self.preview, optional=True)
         check_reference(self, "demo", self.demo, optional=True)
-        freeze(self, suffixes=tuple(self.suffixes), options=tuple(self.options))
+        freeze(self, suffixes=tuple(self.suffixes), options=tuple(self.options), candidates=tuple(self.candidates))
         for suffix in self.suffixes:
             if not suffix.startswith(".") or suffix != suffix.lower():
                 raise ValueError(f"Preprocess {self.name!r}: a suffix looks like '.png'. Received: {suffix!r}.")

@@ -1,16 +1,21 @@
 """Training: from a data set and a chosen backbone to a measured predictor."""
 
+from tlplug.training.auto import train_auto
+from tlplug.training.candidate import Surroundings
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
-from tlplug.training.provenance import how_trained, report_input, run_info
+from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows
 from tlplug.training.request import check_request, request_of
 from tlplug.training.settings import Tuning, check_tuning
-from tlplug.training.strategy import FEATURES, STRATEGIES, check_strategy
+from tlplug.training.strategy import AUTO, FEATURES, STRATEGIES, check_strategy
 
 __all__ = [
+    "AUTO",
     "FEATURES",
     "MAX_UNREADABLE",
     "STRATEGIES",
+    "TRIED",
+    "Surroundings",
     "Training",
     "Tuning",
     "check_request",
@@ -20,6 +25,8 @@ __all__ = [
     "report_input",
     "request_of",
     "run_info",
+    "train_auto",
     "train_frozen",
     "train_tuned",
+    "tried_rows",
 ]

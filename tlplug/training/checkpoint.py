@@ -76,6 +76,11 @@ class Checkpoints:
                     return Checkpoint(arrays, json.loads(str(arrays.pop("values"))))
         return None
 
+    def clear(self) -> None:
+        """Remove all of this phase."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
     def _files(self) -> list[Path]:
         if self._folder is None:
             return []

@@ -15,7 +15,7 @@ from tlplug.backbones import Selection, with_random_weights
 from tlplug.data import TEST, TRAIN, VALIDATION, Dataset, Skipped, assign_folds
 from tlplug.errors import DataError, TlplugWarning
 from tlplug.evaluation import Evaluation
-from tlplug.features import Features, extractor_for
+from tlplug.features import Extractor, Features, extractor_for
 from tlplug.heads import FittedHead, HeadChoice
 from tlplug.predictor import Predictor
 
@@ -32,6 +32,7 @@ class Training:
     """What training gave.
 
     Attributes:
+        selection: the backbone.
         predictor: ready to predict.
         head: as fitted.
         data: the examples that could be read, split.
@@ -43,6 +44,7 @@ class Training:
         tuning: how the backbone was trained; empty when it stayed frozen.
     """
 
+    selection: Selection
     predictor: Predictor
     head: FittedHead
     data: Dataset
@@ -78,19 +80,69 @@ def train_frozen(
     Raises:
         DataError: too many examples cannot be read, or a class has none left to train on.
     """
+    embedded = embed_data(data, selection, runtime=runtime, max_unreadable=max_unreadable)
+    return fit_frozen(embedded, head, runtime=runtime, against_random=against_random, refit=refit)
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedData:
+    """A data set with its embeddings by a frozen backbone.
+
+    Attributes:
+        selection: the backbone.
+        extractor: the same, compiled, with its preprocess.
+        data: the examples that could be read, those of the test part last.
+        embeddings: of them, float32 ``[n, size]``.
+        skipped: those that could not be read, and why.
+        computed: how many embeddings were not kept from before.
+        remarks: what the preprocess remarked, and about how many examples.
+    """
+
+    selection: Selection
+    extractor: Extractor
+    data: Dataset
+    embeddings: NDArray[np.float32]
+    skipped: tuple[Skipped, ...]
+    computed: int
+    remarks: Mapping[str, int]
+
+
+def embed_data(
+    data: Dataset, selection: Selection, *, runtime: str | None = None, max_unreadable: float = MAX_UNREADABLE
+) -> EmbeddedData:
+    """Embed a data set; see `train_frozen`."""
     extractor = extractor_for(selection, runtime=runtime)
     data = _by_part(data)
     features = extractor.all(data.sources, data.digests)
     readable, skipped = _readable(data, features, max_unreadable)
-    embeddings = features.embeddings if readable.all() else features.embeddings[readable]
-    data = data.take(readable)
+    return EmbeddedData(
+        selection=selection,
+        extractor=extractor,
+        data=data.take(readable),
+        embeddings=features.embeddings if readable.all() else features.embeddings[readable],
+        skipped=tuple(skipped),
+        computed=features.computed,
+        remarks=dict(collections.Counter(features.remarks.values()).most_common(MOST_REMARKS)),
+    )
+
+
+def fit_frozen(
+    embedded: EmbeddedData,
+    head: HeadChoice,
+    *,
+    runtime: str | None = None,
+    against_random: bool = False,
+    refit: bool = False,
+) -> Training:
+    """Fit a head on the training part of embedded data, and measure it on their test part; see `train_frozen`."""
+    data, embeddings, extractor = embedded.data, embedded.embeddings, embedded.extractor
     fitted, evaluation = _fit_and_measure(data, embeddings, head)
     metrics: dict[str, Any] = {"test": evaluation.metrics}
     if fitted.cross_validation:
         chosen_on = "validation" if len(data.validation) else "cross_validation"
         metrics[chosen_on] = dict(fitted.cross_validation)
     if against_random:
-        twin = extractor_for(with_random_weights(selection, head.seed), runtime=runtime)
+        twin = extractor_for(with_random_weights(embedded.selection, head.seed), runtime=runtime)
         _, random = _fit_and_measure(data, twin.all(data.sources, data.digests).embeddings, head)
         metrics["random_weights"] = random.metrics
     if refit:
@@ -104,8 +156,17 @@ def train_frozen(
         preprocess=extractor.preprocess,
         head=fitted.predict,
     )
-    remarks = dict(collections.Counter(features.remarks.values()).most_common(MOST_REMARKS))
-    return Training(predictor, fitted, data, evaluation, metrics, (*data.skipped, *skipped), features.computed, remarks)
+    return Training(
+        selection=embedded.selection,
+        predictor=predictor,
+        head=fitted,
+        data=data,
+        evaluation=evaluation,
+        metrics=metrics,
+        skipped=(*data.skipped, *embedded.skipped),
+        computed=embedded.computed,
+        remarks=embedded.remarks,
+    )
 
 
 def _readable(data: Dataset, features: Features, max_unreadable: float) -> tuple[NDArray[np.bool_], list[Skipped]]:

@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tlplug.backbones import Selection
 from tlplug.errors import counted
 from tlplug.evaluation import ReportInput, percent
 from tlplug.heads import HeadChoice
@@ -22,19 +21,16 @@ from tlplug.training.frozen import Training
 _PACKAGES = ("tlplug", "tensorflow", "keras", "ai-edge-litert", "numpy", "scipy", "pyarrow")
 
 
-def run_info(
-    training: Training, selection: Selection, choice: HeadChoice, *, strategy: str, refit: bool
-) -> dict[str, Any]:
+def run_info(training: Training, choice: HeadChoice, *, strategy: str, refit: bool) -> dict[str, Any]:
     """Return how a model was made, as run.json holds it.
 
     Args:
         training: what training gave.
-        selection: the backbone.
         choice: the head.
         strategy: its name.
         refit: whether the head was fitted anew on everything afterwards.
     """
-    data, compiled = training.data, training.predictor.compiled
+    data, compiled, selection = training.data, training.predictor.compiled, training.selection
     counts = {part: int((data.splits == part).sum()) for part in ("train", "validation", "test")}
     identity = selection.identity() or {}
     plugins = {str(entry.plugin): entry.identity for entry in (selection.entry, selection.preprocess, choice.entry)}
@@ -115,7 +111,7 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         remarks = "; ".join(f"{counted(count, 'example')} {remark}" for remark, count in training.remarks.items())
         facts.insert(1, ("remarks", remarks))
     if info["tuning"]:
-        facts.insert(4, ("strategy", _tried(info["tuning"])))
+        facts.insert(4, ("strategy", _strategy(info["tuning"])))
     if info["refit"]:
         facts.insert(2, ("refit", "after these figures were measured, the head was fitted on all examples"))
     preview = training.predictor.preprocess.entry().record.preview
@@ -131,6 +127,8 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         evaluation=training.evaluation,
         train_counts=info["classes"],
         facts=facts,
+        tried=(TRIED, *tried_rows(info)) if info["tuning"].get("tried") else (),
+        tried_on=info["tuning"].get("held_out", 0),
         skipped=training.skipped,
         preview=load_reference(preview) if preview else None,
     )
@@ -150,16 +148,46 @@ def how_trained(info: Mapping[str, Any]) -> str:
     return f"{what} for {counted(tuning['epochs_trained'], 'epoch')}"
 
 
-def _tried(tuning: Mapping[str, Any]) -> str:
-    """Say what was tried, and how it did on the held-out part of the training examples."""
-    said = f"{tuning['strategy']}; {tuning['parameters_trained']:,} weights above {tuning['cut'] or 'the inputs'}"
+TRIED = ("tried", "examples", "accuracy", "log loss", "confidence", "epochs", "weights trained", "seconds", "")
+"""What the columns of `tried_rows` are."""
+
+
+def tried_rows(info: Mapping[str, Any]) -> list[list[str]]:
+    """Return what ``auto`` tried and how that answered held-out training examples, a row each, from run.json."""
+    trials = info["tuning"].get("tried", [])
+    last = max((number for number, trial in enumerate(trials) if trial["taken"]), default=-1)
+    return [
+        [
+            f"{trial['backbone']}, {_what_trains(trial['stages'], info['tuning']['unfreeze'])}",
+            str(trial["examples"]),
+            percent(trial["accuracy"]),
+            f"{trial['log_loss']:.3f}",
+            "" if trial["confidence"] is None else percent(trial["confidence"]),
+            str(trial["epochs"]),
+            f"{trial['parameters']:,}",
+            f"{trial['seconds']:.1f}",
+            "chosen" if number == last else "",
+        ]
+        for number, trial in enumerate(trials)
+    ]
+
+
+def _what_trains(stages: int | None, unfreeze: str | None) -> str:
+    if stages is None:
+        return f"from {unfreeze} up"
+    return ("frozen", "top stage")[stages] if stages < 2 else f"top {stages} stages"
+
+
+def _strategy(tuning: Mapping[str, Any]) -> str:
+    """Say how the backbone was to be trained, and how that did on the held-out part of the training examples."""
+    said = str(tuning["strategy"])
+    if "parameters_trained" in tuning:
+        said += f"; {tuning['parameters_trained']:,} weights above {tuning['cut'] or 'the inputs'}"
     if "frozen_accuracy" in tuning:
         said += (
             f"; on {counted(tuning['held_out'], 'training example')} held out: frozen "
             f"{percent(tuning['frozen_accuracy'])}, tuned {percent(tuning['tuned_accuracy'])}"
         )
-    if "confidence" in tuning:
-        said += f", better with a confidence of {percent(tuning['confidence'])}"
     return said
 
 

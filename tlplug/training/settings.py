@@ -11,7 +11,12 @@ from tlplug.specs import Option, parse_options
 from tlplug.training.strategy import AUTO, FEATURES, check_strategy
 
 OPTIONS = (
-    Option(name="epochs", type=int, minimum=1, help="at most this many; 20, from random weights 100"),
+    Option(
+        name="epochs",
+        type=int,
+        minimum=1,
+        help="at most this many; 20, from random weights 100; auto trains all of them, 10",
+    ),
     Option(name="learning_rate", type=float, minimum=1e-8, help="the highest; 3e-4, from random weights 1e-3"),
     Option(name="batch_size", type=int, default=32, minimum=1, help="windows of examples per step"),
     Option(
@@ -19,7 +24,7 @@ OPTIONS = (
         type=int,
         minimum=0,
         help="epochs without a better validation after which no more are tried; 5, from random weights 20; "
-        "0 trains all of them on everything",
+        "0 trains all of them on everything, as auto does",
     ),
     Option(name="warmup", type=float, default=0.1, minimum=0, maximum=0.9, help="share of the steps before that rate"),
     Option(
@@ -48,7 +53,7 @@ class Tuning:
 
     Attributes:
         strategy: ``fine-tune``, ``full``, ``scratch`` or ``auto``.
-        stages: how many are trained, from the top; None with `unfreeze`.
+        stages: how many are trained, from the top; None with `unfreeze`, for all, and where ``auto`` is to find out.
         unfreeze: name of the lowest layer that is trained.
         augment: strength of augmentation.
         options: as parsed.
@@ -67,14 +72,16 @@ class Tuning:
         """Parse what was given, and fill in what depends on the strategy."""
         options = parse_options("tuning", OPTIONS, given)
         scratch = strategy == "scratch"
-        options["epochs"] = options["epochs"] or (100 if scratch else 20)
+        options["epochs"] = options["epochs"] or (100 if scratch else 10 if strategy == AUTO else 20)
         options["learning_rate"] = options["learning_rate"] or (1e-3 if scratch else 3e-4)
-        if options["patience"] is None:
+        if strategy == AUTO:
+            options["patience"] = 0
+        elif options["patience"] is None:
             options["patience"] = 20 if scratch else 5
         if scratch:
             options["rate_decay"] = 1.0  # no layer knows more than another
-        if strategy in _PARTIAL and unfreeze is None:
-            stages = stages or 1
+        if strategy == "fine-tune" and unfreeze is None and stages is None:
+            stages = 1
         return cls(strategy, stages, unfreeze, augment, options)
 
     def to_json(self) -> dict[str, Any]:
@@ -113,8 +120,8 @@ def check_tuning(
         return None
     if refit:
         raise UsageError("--refit is for the strategy features alone: fine-tuning would need examples to stop on.")
-    if strategy == AUTO and given.get("patience") in (0, "0"):
-        raise UsageError("The strategy 'auto' chooses on held-out examples. Valid: tuning.patience from 1 up.")
+    if strategy == AUTO and "patience" in given:
+        raise UsageError("The strategy 'auto' trains all epochs and has no patience. Valid: --epochs 10.")
     if strategy not in _PARTIAL and (stages is not None or unfreeze is not None):
         raise UsageError(f"The strategy {strategy!r} trains all stages. Valid: --strategy fine-tune with --stages.")
     if stages is not None and unfreeze is not None:

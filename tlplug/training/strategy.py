@@ -11,7 +11,7 @@ STRATEGIES = {
     "fine-tune": "then the topmost stages of the backbone train together with the head",
     "full": "then all of the backbone trains together with the head",
     "scratch": "all of the backbone trains, from random weights",
-    AUTO: "fine-tune, kept only where held-out training examples say with confidence that it is better",
+    AUTO: "the best of several backbones, frozen or with its topmost stages trained, as held-out training examples say",
 }
 """Name and meaning of each."""
 

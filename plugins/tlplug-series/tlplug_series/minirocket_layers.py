@@ -43,7 +43,8 @@ class ProportionsAboveBiases(keras.layers.Layer):
         self._kernels = [
             (kernels(place)[:, None] * share).reshape(TAPS * channels, KERNELS) for place, share in enumerate(shares)
         ]
-        self.biases = self.add_weight(name="biases", shape=(FEATURES,), initializer="random_normal")
+        # A share above a bias is a step in it, which has no slope: neither can be trained.
+        self.biases = self.add_weight(name="biases", shape=(FEATURES,), initializer="random_normal", trainable=False)
         self.biases.assign(self.biases * 20)  # `random_normal` has deviation 0.05
         self.deviations = self.add_weight(
             name="deviations", shape=(len(self._dilations), 2), initializer="ones", trainable=False

@@ -41,6 +41,7 @@ def preprocess() -> list[Preprocess]:
                 ),
             ),
             default_backbone="fracast",
+            candidates=("minirocket",),
             preview="tlplug_series.picture:preview",
             demo="tlplug_series.gunpoint:write",
             summary="A series in a CSV or .npy file, an array or bytes: a row a step, a column a channel",

@@ -1,0 +1,264 @@
+"""The strategy ``auto``: what is worth its while is found out on held-out training examples, never on the test part.
+
+Everything that is tried answers the same examples, in folds of the training part, and takes the place of what was best
+so far only where a paired bootstrap says with confidence that it is better.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug import progress
+from tlplug.backbones import Selection
+from tlplug.data import TEST, VALIDATION, Dataset, assign_folds
+from tlplug.errors import PluginError, WeightsError, first_line
+from tlplug.features import augmenter_for
+from tlplug.heads import HeadChoice
+from tlplug.training.candidate import Candidate, NothingToTrainError, Surroundings
+from tlplug.training.fine_tune import about_candidate, be_deterministic, before_tuning, finish
+from tlplug.training.frozen import FOLDS, MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
+from tlplug.training.judgement import Judgement, confidence
+from tlplug.training.settings import Tuning
+
+CONFIDENCE = 0.8
+"""With which something must be better to be taken."""
+
+HOPELESS = 0.3
+"""Confidence after some of the held-out examples below which something is given up."""
+
+FEW = 10
+"""Training examples of the smallest class, below which the backbone stays frozen."""
+
+ENOUGH = 300
+"""Held-out examples that everything is compared on, where there are so many."""
+
+LEAST_FOLDS = 3
+"""Of the training part."""
+
+Parts = Sequence[NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Something that was tried, and how it answered held-out training examples.
+
+    Attributes:
+        backbone: its name.
+        stages: how many trained; 0 where it stayed frozen, None where it is a layer that says what trains.
+        epochs: how long they trained.
+        parameters: how many weights did.
+        examples: how many were answered before it was given up.
+        accuracy, log_loss: of these answers.
+        confidence: that it is better than what was best before it; None for the first.
+        taken: whether it took the place of that.
+        seconds: what it took to find out.
+    """
+
+    backbone: str
+    stages: int | None
+    epochs: int
+    parameters: int
+    examples: int
+    accuracy: float
+    log_loss: float
+    confidence: float | None
+    taken: bool
+    seconds: float
+
+
+def held_out_parts(fitting: Dataset, seed: int) -> list[NDArray[np.bool_]]:
+    """Choose what everything is compared on: parts of the examples that can train, held out one after the other.
+
+    Args:
+        fitting: these examples.
+        seed: of the folds.
+
+    Returns:
+        The validation part where there is one, else folds of the training part, as many as make up `ENOUGH` examples;
+        each bool ``[n]``. None of them where there are too few examples.
+    """
+    validation = np.asarray(fitting.splits == VALIDATION)
+    if validation.any():
+        return [validation]
+    folds = assign_folds(fitting.labels, fitting.digests, max(LEAST_FOLDS, len(fitting) // ENOUGH), seed)
+    if folds.max() < 1:
+        return []
+    parts = [folds == number for number in range(folds.max() + 1)]
+    counts = np.cumsum([part.sum() for part in parts])
+    return parts[: 1 + int(np.searchsorted(counts, ENOUGH))]
+
+
+def train_auto(
+    data: Dataset,
+    selections: Sequence[Selection],
+    head: HeadChoice,
+    tuning: Tuning,
+    around: Surroundings,
+    *,
+    against_random: bool = False,
+    max_unreadable: float = MAX_UNREADABLE,
+) -> Training:
+    """Find the best of some frozen backbones, then whether it is better with more and more of it trained.
+
+    Args:
+        data: split.
+        selections: the backbones; the first is what serves unless another is better.
+        head: the head, its options, and the seed of everything random.
+        tuning: how to train; where it says neither stages nor a layer, the topmost stage is tried, then twice as many
+            as long as they are better.
+        around: the runtime, the checkpoints and the callbacks.
+        against_random, max_unreadable: see `train_frozen`.
+
+    Raises:
+        UsageError: a stage or layer that does not exist.
+        DataError: as `train_frozen`.
+        TrainingError: as `train_tuned`.
+    """
+    augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
+    started = time.perf_counter()
+    embedded = embed_data(data, selections[0], runtime=around.runtime, max_unreadable=max_unreadable)
+    fitting = embedded.data.take(embedded.data.splits != TEST)
+    parts = held_out_parts(fitting, head.seed)
+    fit: dict[str, Any] = {"runtime": around.runtime, "against_random": against_random}
+    about: dict[str, Any] = {**tuning.to_json(), "stages": 0, "epochs_trained": 0}
+    if not parts:
+        progress.note("There are too few training examples to compare anything on: the backbone stays frozen.")
+        frozen = fit_frozen(embedded, head, **fit)
+        return replace(frozen, metrics=before_tuning(frozen), tuning={**about, "tried": []})
+    labels = np.concatenate([fitting.labels[part] for part in parts])
+    judge = _Judge(labels, head.seed)
+    judge.takes(_frozen_answers(embedded, head, parts), started, selections[0])
+    default = embedded
+    for selection in selections[1:]:
+        started = time.perf_counter()
+        try:
+            other = embed_data(data, selection, runtime=around.runtime, max_unreadable=max_unreadable)
+        except (WeightsError, PluginError) as error:
+            progress.note(f"{selection.entry.name} was not tried: {first_line(error)}")
+            continue
+        if other.data.digests != default.data.digests:
+            progress.note(f"{selection.entry.name} was not tried: it does not read the same examples.")
+        elif judge.takes(_frozen_answers(other, head, parts), started, selection):
+            embedded = other
+    frozen = fit_frozen(embedded, head, **fit)
+    metrics = before_tuning(frozen)
+    if embedded is not default:
+        metrics["default_backbone"] = fit_frozen(default, head, runtime=around.runtime).metrics["test"]
+    best: Candidate | None = None
+    if min(fitting.counts().values()) < FEW:
+        progress.note(f"A class has fewer than {FEW} training examples: the backbone stays frozen.")
+    elif judge.best.accuracy < 1:
+        try:
+            best = _tuned(_candidates(frozen, head, tuning, around), parts, judge)
+        except NothingToTrainError:
+            progress.note(f"{frozen.selection.entry.name} has nothing that can train: it stays frozen.")
+    taken = [trial for trial in judge.trials if trial.taken][-1]
+    about |= {"tried": [asdict(trial) for trial in judge.trials], "held_out": len(labels), "stages": taken.stages}
+    metrics["validation"] = {"accuracy": taken.accuracy, "log_loss": taken.log_loss}
+    if best is None:
+        return replace(frozen, metrics=metrics, tuning=about)
+    return finish(best, tuning.options["epochs"], metrics, about | about_candidate(best))
+
+
+class _Judge:
+    """Compares what is tried with the best so far.
+
+    Args:
+        labels: int64 ``[n]`` of the held-out examples.
+        seed: of the bootstrap.
+
+    Attributes:
+        trials: what was tried.
+        best: the answers of the best.
+    """
+
+    def __init__(self, labels: NDArray[np.int64], seed: int) -> None:
+        self.trials: list[Trial] = []
+        self.best: Judgement
+        self._labels, self._seed = labels, seed
+
+    def confidence(self, answers: NDArray[np.float32]) -> float:
+        """That answers to the first of the examples, float32 ``[some, classes]``, are better than the best to them."""
+        now = Judgement.of(answers, self._labels[: len(answers)])
+        return confidence(self.best.right[: len(answers)], now.right, self._seed)
+
+    def takes(self, answers: NDArray[np.float32], started: float, selection: Selection, **trained: Any) -> bool:
+        """Say whether something is the best now, and keep a note of it.
+
+        Args:
+            answers: its probabilities, float32 ``[n, classes]``, or those of the first examples where it was given up.
+            started: when it began.
+            selection: its backbone.
+            **trained: the fields of `Trial` that say what trained.
+        """
+        now = Judgement.of(answers, self._labels[: len(answers)])
+        sure = self.confidence(answers) if self.trials else None
+        taken = sure is None or (sure >= CONFIDENCE and len(answers) == len(self._labels))
+        trial = Trial(
+            backbone=selection.entry.name,
+            **{"stages": 0, "epochs": 0, "parameters": 0, **trained},
+            examples=len(answers),
+            accuracy=now.accuracy,
+            log_loss=-now.fit,
+            confidence=sure,
+            taken=taken,
+            seconds=round(time.perf_counter() - started, 1),
+        )
+        self.trials.append(trial)
+        if taken:
+            self.best = now
+        return taken
+
+
+def _frozen_answers(
+    embedded: EmbeddedData, head: HeadChoice, parts: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.float32]:
+    """Fit the head without each part; return the probabilities that it gives those examples, part after part."""
+    fitting = embedded.data.take(embedded.data.splits != TEST)
+    rows, answers = embedded.embeddings[: len(fitting)], []
+    for part in parts:
+        own = fitting.take(~part)
+        folds = assign_folds(own.labels, own.digests, FOLDS, head.seed)
+        fitted = head.fit(rows[~part], own.labels, outputs=len(fitting.classes), folds=folds)
+        answers.append(fitted.predict(rows[part]))
+    return np.concatenate(answers)
+
+
+def _tuned(candidates: Iterable[Candidate], parts: Parts, judge: _Judge) -> Candidate | None:
+    """Try candidates until one is no better than what was tried before it; return the best; None where none is."""
+    be_deterministic()
+    best = None
+    for number, candidate in enumerate(candidates, start=1):
+        started, epochs = time.perf_counter(), candidate.tuning.options["epochs"]
+        answers = candidate.judge(f"{number}-fold-1", parts[0], epochs)
+        for fold, part in enumerate(parts[1:], start=2):
+            if judge.confidence(answers) < HOPELESS:
+                break
+            answers = np.concatenate([answers, candidate.judge(f"{number}-fold-{fold}", part, epochs)])
+        trained = {"stages": candidate.tuning.stages, "epochs": epochs, "parameters": candidate.parameters}
+        if not judge.takes(answers, started, candidate.frozen.selection, **trained):
+            break
+        best = candidate
+        if judge.best.accuracy == 1:
+            break
+    return best
+
+
+def _candidates(frozen: Training, head: HeadChoice, tuning: Tuning, around: Surroundings) -> Iterator[Candidate]:
+    """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them."""
+    if tuning.stages is not None or tuning.unfreeze is not None:
+        yield Candidate.prepare(frozen, head, tuning, around)
+        return
+    stages = 1
+    while True:
+        candidate = Candidate.prepare(frozen, head, replace(tuning, stages=stages), around)
+        yield candidate
+        if stages >= candidate.stages:
+            return
+        stages = min(2 * stages, candidate.stages)

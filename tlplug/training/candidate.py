@@ -1,0 +1,265 @@
+"""A network that can be trained above a cut, with the examples and what is kept of them under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.backbones import (
+    BuiltBackbone,
+    build_backbone,
+    cut_below,
+    cut_for,
+    import_keras,
+    split_at,
+    stages_of,
+    with_model,
+)
+from tlplug.data import TEST, Dataset, assign_folds
+from tlplug.errors import UsageError
+from tlplug.features import Trunk, Window, augmenter_for, compile_backbone, compile_tuned
+from tlplug.heads import FittedHead, HeadChoice
+from tlplug.predictor import Predictor
+from tlplug.training.batches import Batches
+from tlplug.training.checkpoint import Checkpoint, Checkpoints
+from tlplug.training.frozen import FOLDS, Training
+from tlplug.training.judgement import Judgement
+from tlplug.training.settings import Tuning
+from tlplug.training.trainer import Network, TrainerState, embeddings_of, tune
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a training has around it.
+
+    Attributes:
+        runtime: of the frozen part and of the result; the best that takes them when None.
+        checkpoints: folder that keeps the state after each epoch; None keeps none.
+        callbacks: of Keras.
+    """
+
+    runtime: str | None = None
+    checkpoints: Path | None = None
+    callbacks: Sequence[Any] = ()
+
+
+class NothingToTrainError(UsageError):
+    """What would train has no weights."""
+
+
+@dataclass
+class Candidate:
+    """A frozen model whose network can be trained above a cut.
+
+    Attributes:
+        frozen: the model; its head is what training starts from.
+        choice: how its head was chosen.
+        tuning: what trains, and how.
+        around: the runtime, the checkpoints and the callbacks.
+        fitting: the examples that can train: all but those of the test part.
+        cut: name of the layer under what trains; None where all of it trains.
+    """
+
+    frozen: Training
+    choice: HeadChoice
+    tuning: Tuning
+    around: Surroundings
+    fitting: Dataset
+    cut: str | None
+    _built: BuiltBackbone
+    _top: keras.Model
+    _trunk: Trunk
+    _windows: Mapping[int, Sequence[Sequence[Window]]]
+    _factors: Mapping[str, float]
+    _start: list[NDArray[Any]]
+    _network: Network = field(init=False)
+
+    @classmethod
+    def prepare(cls, frozen: Training, choice: HeadChoice, tuning: Tuning, around: Surroundings) -> Candidate:
+        """Build the network, split it, and compute what lies under the cut.
+
+        Raises:
+            UsageError: a stage or layer that does not exist, or windows that are not averaged.
+            NothingToTrainError: what would train has no weights.
+        """
+        selection, preprocess = frozen.selection, frozen.predictor.preprocess
+        augmenter = augmenter_for(frozen.data.modality, tuning.augment, choice.seed)
+        built = build_backbone(selection)
+        if len(preprocess.pool()(np.zeros((1, built.embedding_size), np.float32))) != built.embedding_size:
+            raise UsageError("Fine-tuning averages the windows of an example. Valid: --set preprocess.pool=mean.")
+        named = selection.entry.record.stages
+        cut, top = _cut(built.model, named, tuning), built.model
+        if cut is None:
+            trunk = Trunk(frozen.predictor.compiled, preprocess, cut=False, augmenter=augmenter)
+        else:
+            under, top = split_at(built.model, cut)
+            compiled = compile_backbone(selection, around.runtime, part=with_model(built, under, selection))
+            beside = [tensor.name for tensor in top.inputs[1:]]
+            trunk = Trunk(compiled, preprocess, cut=True, beside=beside, augmenter=augmenter)
+        _thaw(top, normalizations=tuning.strategy == "scratch")
+        if not top.trainable_variables:
+            raise NothingToTrainError(
+                f"{'The backbone' if cut is None else 'The part that would train of'} {selection.entry.name!r} has no "
+                "weights that can train. Valid: --strategy features."
+            )
+        fitting = frozen.data.take(frozen.data.splits != TEST)
+        views = range(tuning.options["views"] + 1) if augmenter else range(1)
+        return cls(
+            frozen=frozen,
+            choice=choice,
+            tuning=tuning,
+            around=around,
+            fitting=fitting,
+            cut=cut,
+            _built=built,
+            _top=top,
+            _trunk=trunk,
+            _windows=trunk.windows(fitting.sources, fitting.digests, views),
+            _factors=_factors(built.model, named, tuning.options["rate_decay"]),
+            _start=built.model.get_weights(),
+        )
+
+    @property
+    def parameters(self) -> int:
+        """How many weights of the network train."""
+        return sum(int(np.prod(variable.shape)) for variable in self._top.trainable_variables)
+
+    @property
+    def stages(self) -> int:
+        """How many the network has."""
+        return len(stages_of(self._built.model, self.frozen.selection.entry.record.stages))
+
+    def choose_epochs(self, phase: str, held_out: NDArray[np.bool_]) -> TrainerState:
+        """Train without some examples until those are answered no better; return how that went.
+
+        Args:
+            phase: names the checkpoints.
+            held_out: bool ``[n]`` of the fitting examples.
+        """
+        head = self._head(~held_out)
+        label = "Choosing the number of epochs"
+        return self._train(phase, label, ~held_out, head, epochs=self.tuning.options["epochs"], judged=held_out)
+
+    def judge(self, phase: str, held_out: NDArray[np.bool_], epochs: int) -> NDArray[np.float32]:
+        """Train without some examples for some epochs; return how those are answered then, see `answers`."""
+        done = Checkpoints(self.around.checkpoints, f"judged-{phase}")
+        if (kept := done.latest()) is None:
+            self._train(phase, "Judging", ~held_out, self._head(~held_out), epochs=epochs)
+            kept = Checkpoint({"answers": self.answers(held_out)}, {})
+            done.save(epochs, kept)
+            Checkpoints(self.around.checkpoints, phase).clear()
+        return kept.arrays["answers"]
+
+    def answers(self, examples: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return the probabilities that the network as it is gives some examples, float32 ``[examples, classes]``."""
+        return self._network.probabilities(self._trunk, _chosen(self._windows[0], examples))
+
+    def finish(self, epochs: int) -> tuple[TrainerState, Predictor, FittedHead]:
+        """Train on all examples for some epochs; return how that went, and what predicts."""
+        everything = np.ones(len(self.fitting), bool)
+        state = self._train("final", "Fine-tuning", everything, self.frozen.head, epochs=epochs)
+        self._built.model.trainable = False
+        selection = self.frozen.selection
+        built = with_model(self._built, self._built.model, selection)
+        compiled = compile_tuned(selection, built, self.around.runtime)
+        fitted = self.choice.tuned(self.frozen.head, self._network.head)
+        return state, replace(self.frozen.predictor, compiled=compiled, head=fitted.predict), fitted
+
+    def _head(self, examples: NDArray[np.bool_]) -> FittedHead:
+        """The head that is best on some examples with the network as it was."""
+        self._built.model.set_weights(self._start)
+        own = _chosen(self._windows[0], examples)
+        rows = embeddings_of(self._top, self._trunk.preprocess.pool(), self._trunk, own)
+        part = self.fitting.take(examples)
+        folds = assign_folds(part.labels, part.digests, FOLDS, self.choice.seed)
+        return self.choice.fit(rows, part.labels, outputs=len(self.fitting.classes), folds=folds)
+
+    def _train(
+        self,
+        phase: str,
+        label: str,
+        examples: NDArray[np.bool_],
+        head: FittedHead,
+        *,
+        epochs: int,
+        judged: NDArray[np.bool_] | None = None,
+    ) -> TrainerState:
+        """Train from the frozen start on some examples; with `judged`, until those are answered no better."""
+        keras = import_keras()
+        keras.utils.set_random_seed(self.choice.seed)
+        self._built.model.set_weights(self._start)
+        self._network = Network(self._top, _copy_of(head.to_keras()), self._factors, self._trunk.preprocess.pool())
+        options, labels, outputs = self.tuning.options, self.fitting.labels, len(self.fitting.classes)
+        batches = Batches(
+            trunk=self._trunk,
+            windows={view: _chosen(windows, examples) for view, windows in self._windows.items()},
+            targets=np.eye(outputs, dtype=np.float32)[labels[examples]],
+            weights=self.choice.sample_weight(labels[examples], outputs).astype(np.float32),
+            size=options["batch_size"],
+            most=options["windows"],
+            seed=self.choice.seed,
+        )
+        others = np.zeros(len(labels), bool) if judged is None else judged
+        windows = _chosen(self._windows[0], others)
+
+        def evaluate() -> Judgement:
+            return Judgement.of(self._network.probabilities(self._trunk, windows), labels[others])
+
+        return tune(
+            self._network,
+            batches,
+            options,
+            epochs=epochs,
+            label=label,
+            checkpoints=Checkpoints(self.around.checkpoints, phase),
+            evaluate=evaluate if judged is not None else None,
+            callbacks=self.around.callbacks,
+        )
+
+
+def _cut(model: keras.Model, named: Sequence[str], tuning: Tuning) -> str | None:
+    if tuning.unfreeze is not None:
+        return cut_below(model, tuning.unfreeze)
+    return None if tuning.stages is None else cut_for(model, tuning.stages, named)
+
+
+def _thaw(top: keras.Model, *, normalizations: bool) -> None:
+    """Let a network train; its batch normalizations only where they are to learn their statistics."""
+    keras = import_keras()
+    for layer in top._flatten_layers():  # each: a model that is trainable itself tells its layers nothing
+        layer.trainable = True
+    for layer in top._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization) and not normalizations:
+            layer.trainable = False
+
+
+def _factors(model: keras.Model, named: Sequence[str], decay: float) -> dict[str, float]:
+    """What the rate of each variable is multiplied with: less from stage to stage, from the top down."""
+    depth = {name: stage.number - 1 for stage in stages_of(model, named) for name in stage.layers}
+    return {
+        variable.path: decay ** depth[layer.name]
+        for layer in model._flatten_layers(include_self=False)
+        if layer.name in depth
+        for variable in layer.variables
+    }
+
+
+def _copy_of(model: keras.Model) -> keras.Model:
+    copy = import_keras().models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    copy.trainable = True
+    return copy
+
+
+def _chosen(windows: Sequence[Sequence[Window]], examples: NDArray[np.bool_]) -> list[list[Window]]:
+    """The windows of some examples, which are numbered anew."""
+    own = [group for group, chosen in zip(windows, examples, strict=True) if chosen]
+    return [[replace(window, example=number) for window in group] for number, group in enumerate(own)]
