@@ -99,10 +99,10 @@ def test_what_settings_were_chosen_on_has_its_own_name_where_there_is_a_validati
     figures = metrics(tmp_path / "run")
     assert set(figures) == {"test", "validation"}
     share = f"{100 * figures['validation']['accuracy']:.1f}%"
-    assert re.search(rf"^validation part +{re.escape(share)} +what settings were chosen on$", result.out, re.MULTILINE)
+    assert re.search(rf"^validation +{re.escape(share)} +what settings were chosen on$", result.out, re.MULTILINE)
     assert "cross-validation" not in result.out
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert f"<b>{share}</b>validation part" in page
+    assert f"<b>{share}</b>validation" in page
     assert "cross-validation" not in page
 
 

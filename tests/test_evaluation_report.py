@@ -224,8 +224,8 @@ def test_a_matrix_that_nobody_could_read_is_left_to_metrics_json(count, shown):
 def test_what_settings_were_chosen_on_is_called_what_it_was():
     pages = {part: render_report(report(**{part: {"accuracy": 0.66}})) for part in ("cross_validation", "validation")}
     assert "<b>66.0%</b>cross-validation" in pages["cross_validation"]
-    assert "<b>66.0%</b>validation part" in pages["validation"]
-    assert "validation part" not in pages["cross_validation"]
+    assert "<b>66.0%</b>validation" in pages["validation"]
+    assert "</b>validation" not in pages["cross_validation"]
     assert "cross-validation" not in pages["validation"]
 
 
