@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -52,6 +53,11 @@ class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     def __init__(self, schedule: Schedule, factors: Sequence[float], **kwargs: Any) -> None:
         super().__init__(schedule, **kwargs)
         self._factors = list(factors)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        """On several devices gradients come summed already: they are clipped by the norm of the sum."""
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        return grads_and_vars if several else super()._all_reduce_sum_gradients(grads_and_vars)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         super().update_step(gradient, variable, learning_rate * self._factors[self._get_variable_index(variable)])

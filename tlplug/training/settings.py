@@ -8,6 +8,7 @@ from typing import Any
 
 from tlplug.errors import UsageError
 from tlplug.specs import Option, parse_options
+from tlplug.training.precision import PRECISIONS
 from tlplug.training.strategy import AUTO, FEATURES, check_strategy
 
 OPTIONS = (
@@ -40,6 +41,14 @@ OPTIONS = (
     Option(name="label_smoothing", type=float, default=0.0, minimum=0, maximum=0.9, help="share given to all classes"),
     Option(name="views", type=int, default=4, minimum=1, help="augmented views of each example, with --augment"),
     Option(name="windows", type=int, default=8, minimum=1, help="of an example that an epoch draws at most"),
+    Option(
+        name="precision",
+        type=str,
+        choices=PRECISIONS,
+        help="that what trains computes in, its weights stay float32; mixed_float16 where all GPUs are of compute "
+        "capability 7.0 or more, else float32",
+    ),
+    Option(name="devices", type=int, minimum=1, help="GPUs that share each batch, at most; all that there are"),
 )
 """What ``--set tuning.NAME=VALUE`` takes."""
 

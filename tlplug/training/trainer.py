@@ -20,7 +20,9 @@ from tlplug.errors import TrainingError
 from tlplug.features import Trunk, Window
 from tlplug.training.batches import Batches, in_batches
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
+from tlplug.training.devices import ONE, Devices, Step
 from tlplug.training.judgement import Judgement
+from tlplug.training.precision import FLOAT32, computing_in, followers, with_scaled_loss
 
 if TYPE_CHECKING:
     import keras
@@ -39,12 +41,16 @@ class Network:
         head: embedding to probabilities.
         factors: what the rate of a variable is multiplied with, by its path.
         pool: makes one embedding out of those of the windows of an example.
+        devices: that have its variables, and share each batch.
+        precision: that it computes in while it trains.
     """
 
     top: keras.Model
     head: keras.Model
     factors: Mapping[str, float]
     pool: Pool
+    devices: Devices = ONE
+    precision: str = FLOAT32
 
     def probabilities(self, trunk: Trunk, windows: Sequence[Sequence[Window]]) -> NDArray[np.float32]:
         """Return those of examples, float32 ``[examples, classes]``, with everything in inference mode."""
@@ -125,16 +131,19 @@ def tune(
 
     steps = len(batches.plan(0))  # of an epoch; where windows differ in shape, another one can have one or two more
     model = keras.Model(network.top.inputs, network.head(network.top.outputs[0]))
-    optimizer = RatedAdamW(
-        Schedule(options["learning_rate"], steps * epochs, options["warmup"]),
-        [network.factors.get(variable.path, 1.0) for variable in model.trainable_variables],
-        weight_decay=options["weight_decay"],
-        global_clipnorm=options["clip"] or None,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=options["label_smoothing"])
-    model.compile(optimizer, loss, jit_compile=False)
-    optimizer.build(model.trainable_variables)
+    with network.devices.scope():
+        optimizer = RatedAdamW(
+            Schedule(options["learning_rate"], steps * epochs, options["warmup"]),
+            [network.factors.get(variable.path, 1.0) for variable in model.trainable_variables],
+            weight_decay=options["weight_decay"],
+            global_clipnorm=options["clip"] or None,
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+        optimizer = with_scaled_loss(optimizer, network.precision)
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=options["label_smoothing"])
+        model.compile(optimizer, loss, jit_compile=False)
+        optimizer.build(model.trainable_variables)
+    layers, step = followers(network.top, network.head), network.devices.step(model)
     state = TrainerState()
     if (kept := checkpoints.latest()) is not None:
         _restore(model, optimizer, state, kept)
@@ -147,7 +156,8 @@ def tune(
     with progress.task(label, steps * (epochs - state.epoch), "steps") as advance:
         while state.epoch < epochs and not model.stop_training and not _is_over(state, options, epochs, evaluate):
             try:
-                figures = _epoch(model, batches, state.epoch, listeners, advance)
+                with computing_in(network.precision, layers):
+                    figures = _epoch(model, step, batches, state.epoch, listeners=listeners, advance=advance)
             except tf.errors.ResourceExhaustedError as error:
                 raise TrainingError(
                     f"TensorFlow has run out of memory. Lower --set tuning.batch_size, now {options['batch_size']}, or "
@@ -183,17 +193,17 @@ def _is_over(state: TrainerState, options: Mapping[str, Any], epochs: int, evalu
 
 
 def _epoch(
-    model: keras.Model, batches: Batches, number: int, listeners: Any, advance: progress.Advance
+    model: keras.Model, step: Step, batches: Batches, number: int, *, listeners: Any, advance: progress.Advance
 ) -> dict[str, float]:
     """Train for one epoch; return its figures."""
     listeners.on_epoch_begin(number)
     model.reset_metrics()
     losses: list[float] = []
-    for step, (arrays, targets, weights) in enumerate(batches.epoch(number)):
-        listeners.on_train_batch_begin(step)
+    for position, (arrays, targets, weights) in enumerate(batches.epoch(number)):
+        listeners.on_train_batch_begin(position)
         inputs = [arrays[tensor.name] for tensor in model.inputs]
-        logs = model.train_on_batch(inputs, targets, weights, return_dict=True)
-        listeners.on_train_batch_end(step, logs)
+        logs = step(inputs, targets, weights)
+        listeners.on_train_batch_end(position, logs)
         losses.append(float(logs["loss"]))
         advance(1, f"loss {losses[-1]:.3f}, rate {float(model.optimizer.learning_rate):.1e}")
         if not math.isfinite(losses[-1]) or model.stop_training:
