@@ -28,6 +28,7 @@ from tlplug.training import (
     train_auto,
     train_frozen,
     train_tuned,
+    with_scalars,
 )
 
 DEFAULT_HEAD = "linear"
@@ -164,6 +165,7 @@ def train(
     max_unreadable: float = MAX_UNREADABLE,
     checkpoints: str | Path | None = None,
     callbacks: Sequence[Any] = (),
+    tensorboard: str | Path | None = None,
 ) -> Model:
     """Train a classifier and measure it on the held-out part of the data.
 
@@ -187,6 +189,7 @@ def train(
         max_unreadable: the share of unreadable examples above which nothing is trained.
         checkpoints: folder that keeps the state of fine-tuning after each epoch, and goes on from what is there.
         callbacks: of Keras, for fine-tuning.
+        tensorboard: folder that fine-tuning writes its figures into after each epoch, for TensorBoard.
 
     Raises:
         TrainingError: fine-tuning came to nothing.
@@ -209,7 +212,15 @@ def train(
     if against not in (None, RANDOM):
         raise UsageError(f"A model can be measured against 'random'. Received: {against!r}.")
     parts = split_options(options or {})
-    tuning = check_tuning(strategy, parts["tuning"], stages=stages, unfreeze=unfreeze, augment=augment, refit=refit)
+    tuning = check_tuning(
+        strategy,
+        parts["tuning"],
+        stages=stages,
+        unfreeze=unfreeze,
+        augment=augment,
+        refit=refit,
+        tensorboard=tensorboard,
+    )
     choice = HeadChoice.of(head, parts["head"], seed)
     if not isinstance(data, Dataset):
         data = load_data(data, seed=seed, options=parts["reader"])
@@ -232,8 +243,15 @@ def train(
         others = [] if backbone or weights or parts["backbone"] else other_backbones(selection, **chosen)
         training = train_auto(data, [selection, *others], choice, tuning, around, **arguments)
     else:
+<<<<<<< HEAD
         training = train_tuned(data, selection, choice, tuning, around, **arguments)
     info = run_info(training, choice, strategy=strategy, refit=refit)
+=======
+        kept = Path(checkpoints) if checkpoints is not None else None
+        callbacks = with_scalars(callbacks, tensorboard)
+        training = train_tuned(data, selection, choice, tuning, checkpoints=kept, callbacks=callbacks, **arguments)
+    info = run_info(training, selection, choice, strategy=strategy, refit=refit)
+>>>>>>> 5579a68 (Fine-tuning: figures for TensorBoard, callbacks of Keras in both phases; tests of devices and precision)
     info["seconds"] = round(time.perf_counter() - started, 3)
     return Model(training.predictor, training.metrics, info, training=training)
 

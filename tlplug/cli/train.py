@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
+@click.option("--tensorboard", metavar="FOLDER", help="Write the figures of each epoch there, for TensorBoard.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was not finished, as it was asked for then.")
 @reader_option
 @column_options

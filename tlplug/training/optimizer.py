@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="tlplug")
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """A linear warm-up to the highest rate, then half a cosine down to nothing.
 
@@ -38,6 +39,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
         return {"highest": self.highest, "steps": self.steps, "warmup": self.warmup / self.steps}
 
 
+@keras.saving.register_keras_serializable(package="tlplug")
 class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     """AdamW whose rate is multiplied for some variables: lower ones further down in the network.
 
@@ -45,14 +47,17 @@ class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     language model fine-tuning, 2018, arXiv:1801.06146, for rates by depth.
 
     Args:
-        schedule: of the rate.
+        learning_rate: its schedule.
         factors: of each variable that trains, in their order.
         **kwargs: of AdamW.
     """
 
-    def __init__(self, schedule: Schedule, factors: Sequence[float], **kwargs: Any) -> None:
-        super().__init__(schedule, **kwargs)
+    def __init__(self, learning_rate: Schedule, factors: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(learning_rate, **kwargs)
         self._factors = list(factors)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factors": self._factors}
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         """On several devices gradients come summed already: they are clipped by the norm of the sum."""

@@ -112,6 +112,7 @@ def check_tuning(
     unfreeze: str | None,
     augment: str,
     refit: bool = False,
+    tensorboard: Any = None,
 ) -> Tuning | None:
     """Return how the backbone is to be tuned; None for the strategy ``features``.
 
@@ -122,6 +123,7 @@ def check_tuning(
     """
     if check_strategy(strategy) == FEATURES:
         stated = {"stages": stages, "unfreeze": unfreeze, "augment": augment if augment != "none" else None}
+        stated["tensorboard"] = tensorboard
         stated |= {f"set tuning.{name}": value for name, value in given.items()}
         for name, value in stated.items():
             if value is not None:

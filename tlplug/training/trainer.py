@@ -19,6 +19,7 @@ from tlplug.backbones import import_keras
 from tlplug.errors import TrainingError
 from tlplug.features import Trunk, Window
 from tlplug.training.batches import Batches, in_batches
+from tlplug.training.callbacks import keras_figures
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.devices import ONE, Devices, Step
 from tlplug.training.judgement import Judgement
@@ -150,7 +151,7 @@ def tune(
     elif evaluate is not None:
         state.start = state.judged = evaluate()
         state.weights = model.get_weights()
-    listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, verbose=0)
+    listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=steps, verbose=0)
     listeners.on_train_begin()
     model.stop_training = False
     with progress.task(label, steps * (epochs - state.epoch), "steps") as advance:
@@ -173,7 +174,7 @@ def tune(
                 figures |= {"validation_accuracy": now.accuracy, "validation_loss": -now.fit}
                 if state.judged is None or now.is_better(state.judged):
                     state.best, state.judged, state.weights = state.epoch, now, model.get_weights()
-            listeners.on_epoch_end(state.epoch - 1, figures)
+            listeners.on_epoch_end(state.epoch - 1, keras_figures(figures))
             checkpoints.save(state.epoch, _checkpoint(model, optimizer, state))
     listeners.on_train_end()
     if evaluate is not None:

@@ -1,0 +1,89 @@
+"""Callbacks of Keras in a training that has two phases: choosing the number of epochs, and the final one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tlplug.backbones import import_keras
+from tlplug.errors import UsageError
+
+_FIGURES = {"validation_accuracy": "val_accuracy", "validation_loss": "val_loss"}
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> None:
+    """Make callbacks ready for a training, and refuse those that cannot do their work in it.
+
+    Raises:
+        UsageError: one sets the rate, which has a schedule of its own, or needs a package that is not installed.
+    """
+    if not callbacks:
+        return
+    keras = import_keras()
+    for callback in callbacks:
+        if getattr(callback, "monitor", None) == "val_accuracy" and getattr(callback, "mode", None) == "auto":
+            callback.mode = "max"  # Keras knows that of metrics that a model was compiled with
+        if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+            raise UsageError(
+                f"The callback {type(callback).__name__} sets the rate, which has a warm-up and half a cosine here. "
+                "Valid: the options tuning.learning_rate and tuning.warmup."
+            )
+        if isinstance(callback, keras.callbacks.TensorBoard) and importlib.util.find_spec("tensorboard") is None:
+            raise UsageError(
+                "The callback TensorBoard of Keras needs the package tensorboard, which is not installed. Type: pip "
+                "install 'tlplug[tensorboard]'; or use tensorboard=FOLDER, which needs nothing."
+            )
+
+
+def with_scalars(callbacks: Sequence[Any], folder: str | Path | None) -> Sequence[Any]:
+    """Return callbacks with one that writes for TensorBoard into a folder, where there is to be one.
+
+    Raises:
+        UsageError: the folder cannot be made.
+    """
+    if folder is None:
+        return callbacks
+    import_keras()
+    from tlplug.training.tensorboard import Scalars
+
+    return [*callbacks, Scalars(folder)]
+
+
+@contextlib.contextmanager
+def in_phase(callbacks: Sequence[Any], phase: str, *, validated: bool) -> Iterator[list[Any]]:
+    """Yield the callbacks of a phase.
+
+    Those that write for TensorBoard write into a subfolder for each, because each counts its epochs from the first.
+
+    Args:
+        callbacks: all of them.
+        phase: its name.
+        validated: whether held-out examples are answered after each epoch; where not, callbacks that watch how are left
+            out.
+    """
+    kept = [callback for callback in callbacks if validated or not _watches_validation(callback)]
+    folders = [(callback, callback.log_dir) for callback in kept if hasattr(callback, "log_dir")]
+    try:
+        for callback, folder in folders:
+            callback.log_dir = str(Path(folder) / phase)
+        yield kept
+    finally:
+        for callback, folder in folders:
+            callback.log_dir = folder
+
+
+def _watches_validation(callback: Any) -> bool:
+    watched = str(getattr(callback, "monitor", ""))
+    return watched.startswith("val_") and bool(getattr(callback, "save_best_only", True))
+
+
+def keras_figures(figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures of an epoch under the names that callbacks of Keras know them by.
+
+    >>> keras_figures({"loss": 0.5, "validation_accuracy": 0.9})
+    {'loss': 0.5, 'val_accuracy': 0.9}
+    """
+    return {_FIGURES.get(name, name): value for name, value in figures.items()}
