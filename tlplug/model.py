@@ -235,7 +235,8 @@ def train(
         "seed": seed,
     }
     selection = select_backbone(backbone, **chosen)
-    around = Surroundings(runtime, Path(checkpoints) if checkpoints is not None else None, callbacks)
+    kept = Path(checkpoints) if checkpoints is not None else None
+    around = Surroundings(runtime, kept, with_scalars(callbacks, tensorboard) if tuning else ())
     arguments: dict[str, Any] = {"against_random": against == RANDOM, "max_unreadable": max_unreadable}
     if tuning is None:
         training = train_frozen(data, selection, choice, runtime=runtime, refit=refit, **arguments)
@@ -243,15 +244,8 @@ def train(
         others = [] if backbone or weights or parts["backbone"] else other_backbones(selection, **chosen)
         training = train_auto(data, [selection, *others], choice, tuning, around, **arguments)
     else:
-<<<<<<< HEAD
         training = train_tuned(data, selection, choice, tuning, around, **arguments)
     info = run_info(training, choice, strategy=strategy, refit=refit)
-=======
-        kept = Path(checkpoints) if checkpoints is not None else None
-        callbacks = with_scalars(callbacks, tensorboard)
-        training = train_tuned(data, selection, choice, tuning, checkpoints=kept, callbacks=callbacks, **arguments)
-    info = run_info(training, selection, choice, strategy=strategy, refit=refit)
->>>>>>> 5579a68 (Fine-tuning: figures for TensorBoard, callbacks of Keras in both phases; tests of devices and precision)
     info["seconds"] = round(time.perf_counter() - started, 3)
     return Model(training.predictor, training.metrics, info, training=training)
 

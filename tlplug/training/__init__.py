@@ -1,11 +1,8 @@
 """Training: from a data set and a chosen backbone to a measured predictor."""
 
-<<<<<<< HEAD
 from tlplug.training.auto import train_auto
-from tlplug.training.candidate import Surroundings
-=======
 from tlplug.training.callbacks import with_scalars
->>>>>>> 5579a68 (Fine-tuning: figures for TensorBoard, callbacks of Keras in both phases; tests of devices and precision)
+from tlplug.training.candidate import Surroundings
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows
@@ -32,9 +29,6 @@ __all__ = [
     "train_auto",
     "train_frozen",
     "train_tuned",
-<<<<<<< HEAD
     "tried_rows",
-=======
     "with_scalars",
->>>>>>> 5579a68 (Fine-tuning: figures for TensorBoard, callbacks of Keras in both phases; tests of devices and precision)
 ]

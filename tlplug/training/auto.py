@@ -20,8 +20,9 @@ from tlplug.data import TEST, VALIDATION, Dataset, assign_folds
 from tlplug.errors import PluginError, WeightsError, first_line
 from tlplug.features import augmenter_for
 from tlplug.heads import HeadChoice
+from tlplug.training.callbacks import check_callbacks
 from tlplug.training.candidate import Candidate, NothingToTrainError, Surroundings
-from tlplug.training.fine_tune import about_candidate, be_deterministic, before_tuning, finish
+from tlplug.training.fine_tune import be_deterministic, before_tuning, finish
 from tlplug.training.frozen import FOLDS, MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
 from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.settings import Tuning
@@ -120,6 +121,7 @@ def train_auto(
         DataError: as `train_frozen`.
         TrainingError: as `train_tuned`.
     """
+    check_callbacks(around.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     started = time.perf_counter()
     embedded = embed_data(data, selections[0], runtime=around.runtime, max_unreadable=max_unreadable)
@@ -163,7 +165,7 @@ def train_auto(
     metrics["validation"] = {"accuracy": taken.accuracy, "log_loss": taken.log_loss}
     if best is None:
         return replace(frozen, metrics=metrics, tuning=about)
-    return finish(best, tuning.options["epochs"], metrics, about | about_candidate(best))
+    return finish(best, tuning.options["epochs"], metrics, about | best.about())
 
 
 class _Judge:

@@ -26,9 +26,12 @@ from tlplug.features import Trunk, Window, augmenter_for, compile_backbone, comp
 from tlplug.heads import FittedHead, HeadChoice
 from tlplug.predictor import Predictor
 from tlplug.training.batches import Batches
+from tlplug.training.callbacks import in_phase
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
+from tlplug.training.devices import Devices
 from tlplug.training.frozen import FOLDS, Training
 from tlplug.training.judgement import Judgement
+from tlplug.training.precision import choose_precision
 from tlplug.training.settings import Tuning
 from tlplug.training.trainer import Network, TrainerState, embeddings_of, tune
 
@@ -80,6 +83,8 @@ class Candidate:
     _windows: Mapping[int, Sequence[Sequence[Window]]]
     _factors: Mapping[str, float]
     _start: list[NDArray[Any]]
+    _devices: Devices
+    _precision: str
     _network: Network = field(init=False)
 
     @classmethod
@@ -92,7 +97,8 @@ class Candidate:
         """
         selection, preprocess = frozen.selection, frozen.predictor.preprocess
         augmenter = augmenter_for(frozen.data.modality, tuning.augment, choice.seed)
-        built = build_backbone(selection)
+        devices = Devices.found(tuning.options["devices"])
+        built = devices.make(build_backbone, selection)
         if len(preprocess.pool()(np.zeros((1, built.embedding_size), np.float32))) != built.embedding_size:
             raise UsageError("Fine-tuning averages the windows of an example. Valid: --set preprocess.pool=mean.")
         named = selection.entry.record.stages
@@ -125,12 +131,19 @@ class Candidate:
             _windows=trunk.windows(fitting.sources, fitting.digests, views),
             _factors=_factors(built.model, named, tuning.options["rate_decay"]),
             _start=built.model.get_weights(),
+            _devices=devices,
+            _precision=choose_precision(tuning.options["precision"], top),
         )
 
     @property
     def parameters(self) -> int:
         """How many weights of the network train."""
         return sum(int(np.prod(variable.shape)) for variable in self._top.trainable_variables)
+
+    def about(self) -> dict[str, Any]:
+        """What trains, and on what, for run.json."""
+        about = {"cut": self.cut, "parameters_trained": self.parameters}
+        return about | {"precision": self._precision, "devices": self._devices.count}
 
     @property
     def stages(self) -> int:
@@ -196,7 +209,8 @@ class Candidate:
         keras = import_keras()
         keras.utils.set_random_seed(self.choice.seed)
         self._built.model.set_weights(self._start)
-        self._network = Network(self._top, _copy_of(head.to_keras()), self._factors, self._trunk.preprocess.pool())
+        copy, pool = self._devices.make(_copy_of, head.to_keras()), self._trunk.preprocess.pool()
+        self._network = Network(self._top, copy, self._factors, pool, self._devices, self._precision)
         options, labels, outputs = self.tuning.options, self.fitting.labels, len(self.fitting.classes)
         batches = Batches(
             trunk=self._trunk,
@@ -213,16 +227,17 @@ class Candidate:
         def evaluate() -> Judgement:
             return Judgement.of(self._network.probabilities(self._trunk, windows), labels[others])
 
-        return tune(
-            self._network,
-            batches,
-            options,
-            epochs=epochs,
-            label=label,
-            checkpoints=Checkpoints(self.around.checkpoints, phase),
-            evaluate=evaluate if judged is not None else None,
-            callbacks=self.around.callbacks,
-        )
+        with in_phase(self.around.callbacks, phase, validated=judged is not None) as callbacks:
+            return tune(
+                self._network,
+                batches,
+                options,
+                epochs=epochs,
+                label=label,
+                checkpoints=Checkpoints(self.around.checkpoints, phase),
+                evaluate=evaluate if judged is not None else None,
+                callbacks=callbacks,
+            )
 
 
 def _cut(model: keras.Model, named: Sequence[str], tuning: Tuning) -> str | None:

@@ -15,6 +15,7 @@ from tlplug.errors import DataError, counted
 from tlplug.evaluation import Evaluation
 from tlplug.features import augmenter_for
 from tlplug.heads import HeadChoice
+from tlplug.training.callbacks import check_callbacks
 from tlplug.training.candidate import Candidate, Surroundings
 from tlplug.training.frozen import Training, train_frozen
 from tlplug.training.settings import Tuning
@@ -55,13 +56,14 @@ def train_tuned(
     """
     if tuning.strategy == "scratch":
         selection = with_random_weights(selection, head.seed)
+    check_callbacks(around.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     frozen = train_frozen(data, selection, head, runtime=around.runtime, **arguments)
     be_deterministic()
     candidate = Candidate.prepare(frozen, head, tuning, around)
     held_out = _held_out(candidate.fitting, tuning, head.seed)
     epochs = tuning.options["epochs"]
-    about = {**tuning.to_json(), **about_candidate(candidate), "held_out": int(held_out.sum())}
+    about = {**tuning.to_json(), **candidate.about(), "held_out": int(held_out.sum())}
     metrics = before_tuning(frozen)
     if tuning.options["patience"]:
         chosen = candidate.choose_epochs("choosing", held_out)
@@ -81,11 +83,6 @@ def be_deterministic() -> None:
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
-
-
-def about_candidate(candidate: Candidate) -> dict[str, Any]:
-    """What trains, for run.json."""
-    return {"cut": candidate.cut, "parameters_trained": candidate.parameters}
 
 
 def before_tuning(frozen: Training) -> dict[str, Any]:

@@ -198,10 +198,10 @@ def _epoch(
 ) -> dict[str, float]:
     """Train for one epoch; return its figures."""
     listeners.on_epoch_begin(number)
-    model.reset_metrics()
     losses: list[float] = []
     for position, (arrays, targets, weights) in enumerate(batches.epoch(number)):
         listeners.on_train_batch_begin(position)
+        model.reset_metrics()  # else the loss were the mean of all batches so far
         inputs = [arrays[tensor.name] for tensor in model.inputs]
         logs = step(inputs, targets, weights)
         listeners.on_train_batch_end(position, logs)
