@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tlplug.data import Dataset, Skipped
-from tlplug.evaluation import Evaluation, ReportInput, percent, render_card, render_report
+from tlplug.evaluation import Evaluation, RateCurve, ReportInput, percent, render_card, render_report
 
 EVIL = "<script>alert(1)</script>\"'>&{{ 7*7 }}<img src=x onerror=y>"
 PIXEL = b"\x89PNG pixel"
@@ -271,3 +271,33 @@ def test_what_markdown_takes_for_emphasis_is_escaped_in_the_card():
 
 def test_a_share_is_written_with_one_decimal():
     assert [percent(value) for value in (0.891, 1.0, 0.0, 0.99951)] == ["89.1%", "100.0%", "0.0%", "100.0%"]
+
+
+def curve(**fields):
+    given = {"start": 0.3, "rates": (1e-6, 1e-5, 1e-4, 1e-3), "losses": (0.3, 0.2, 0.3, 2.1), "rises_at": 1e-4}
+    return RateCurve(**{**given, "found": True, "chosen": 1.2e-5, **fields})
+
+
+def test_the_learning_rate_is_shown_where_it_was_searched_for():
+    assert "<svg" not in render_report(report())
+    page = render_report(replace(report(), rate_curve=curve()))
+    assert ">trained with 1.2e-05<" in page
+    assert ">the loss rises from 1.0e-04<" in page
+    assert set(Page(page).tags) >= {"svg", "polyline"}
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
+    page = render_report(replace(report(), rate_curve=curve(rises_at=None, found=False, chosen=3e-4)))
+    assert ">the default 3.0e-04<" in page
+    assert "the loss rises from" not in page
+
+
+@pytest.mark.parametrize("losses", [(0.3, 0.2, 0.3, 2.1), (0.3, 0.3, 0.3, 0.1), (0.3, 0.3, -0.1, 1e9), (9, 9, 9, 9)])
+@pytest.mark.parametrize("start", [0.3, 1e-9, 0.0])
+def test_the_curve_stays_in_its_picture(losses, start):
+    made = curve(losses=losses, start=start)
+    points = [tuple(map(float, point.split(","))) for point in made.path.split()]
+    assert all(58 <= x <= 742 and 52 <= y <= 272 for x, y in points)
+    assert [label for _, label in made.decades] == ["1e-06", "1e-05", "1e-04", "1e-03"]
+    assert made.across(1e-6) == 58
+    assert made.across(1e-3) == pytest.approx(742)
+    assert 2 <= len(list(made.heights)) <= 8
+    assert all(52 <= y <= 272 for y, _ in made.heights)

@@ -160,6 +160,20 @@ def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     assert all(np.array_equal(before[path], after[path]) for path in before)
 
 
+@pytest.mark.parametrize("arguments", [("full",), ("scratch", "--set", "tuning.patience=0")])
+def test_a_rate_that_is_found(train, tmp_path, arguments):
+    done = train("run", "--epochs", 8, "--learning-rate", "auto", "--strategy", *arguments)
+    assert done.code == 0, done.err
+    tuning = json.loads((tmp_path / "run" / "run.json").read_text())["tuning"]
+    rate, found = tuning["learning_rate"], tuning["range_test"]
+    assert f"Learning rate {rate:.1e}, found by a range test." in done.err
+    assert 1e-4 < rate == found["rate"] < 0.5
+    assert len(found["rates"]) == len(found["losses"]) <= 16  # 64 windows, 32 in a batch; or fewer of the choosing
+    assert train("given", "--epochs", 8, "--learning-rate", rate, "--strategy", *arguments).code == 0
+    found, given = weights(tmp_path / "run"), weights(tmp_path / "given")
+    assert all(np.array_equal(value, given[path]) for path, value in found.items())
+
+
 @pytest.mark.parametrize(
     ("before", "after", "low", "high"),
     [([1] * 50, [1] * 50, 0.5, 0.5), ([0] * 8 + [1] * 42, [1] * 50, 0.99, 1), ([1] * 50, [0] * 2 + [1] * 48, 0, 0.1)],
@@ -176,9 +190,11 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids, tmp_path, python, cli, how):
-    arguments = ("--strategy", "full", "--augment", "light", "--set", "tuning.patience=8", "--epochs", 12)
+@pytest.mark.parametrize(
+    ("how", "more"), [(signal.SIGKILL, ()), (signal.SIGINT, ()), (signal.SIGKILL, ("--learning-rate", "auto"))]
+)
+def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids, tmp_path, python, cli, how, more):
+    arguments = ("--strategy", "full", "--augment", "light", "--set", "tuning.patience=8", "--epochs", 12, *more)
     assert train("whole", *arguments).code == 0
     command = ("train", grids, "--plugin", tmp_path / "grids.py", "--out", tmp_path / "run", *arguments)
     process = python(START, *command)
@@ -311,6 +327,13 @@ def test_a_complete_run_does_not_go_on(train, cli, grids, tmp_path):
         (("--unfreeze", "conv9"), "has no layer 'conv9'. Valid: its layers, such as"),
         (("--stages", 1, "--unfreeze", "conv1"), "Either --stages or --unfreeze says what trains. Received: both."),
         (("--set", "tuning.patience=-1"), "Option 'patience' is 0 or more. Received: '-1'."),
+        (
+            ("--set", "tuning.learning_rate=fast"),
+            "takes a number. Received: 'fast'. Valid: a number such as 3e-4, or auto",
+        ),
+        (("--learning-rate", "0"), "is 1e-08 or more. Received: 0.0. Valid: a number such as 3e-4, or auto."),
+        (("--learning-rate", "nan"), "takes a number. Received: nan. Valid: a number such as 3e-4, or auto."),
+        (("--learning-rate", "fast"), "'fast' is neither a number nor 'auto'. Valid: --learning-rate 3e-4."),
         (("--set", "tuning.rate=1"), "Unknown option 'tuning.rate'. Valid: tuning.epochs, "),
         (("--augment", "much"), "Unknown strength of augmentation 'much'."),
         (("--augment", "strong"), "There is no strong augmentation for the modality 'grid'."),
@@ -329,7 +352,14 @@ def test_what_does_not_fit_is_one_line(train, tmp_path, arguments, message):
 
 
 def test_settings_of_tuning_ask_for_a_strategy(train):
-    for arguments in (("--stages", 2), ("--augment", "light"), ("--set", "tuning.clip=2")):
+    for arguments in (
+        ("--stages", 2),
+        ("--augment", "light"),
+        ("--set", "tuning.clip=2"),
+        ("--set", "tuning.learning_rate=auto"),
+        ("--learning-rate", "auto"),
+        ("--learning-rate", "auto", "--head", "mlp"),
+    ):
         done = train("run", *arguments)
         assert (done.code, "add --strategy fine-tune." in done.err) == (2, True)
 

@@ -15,6 +15,17 @@ from tlplug.errors import OptionError, UsageError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def number_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
+    """Return a value of an option as a number, or as ``auto``; for ``click.option(callback=...)``."""
+    if value is None or value == "auto":
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        message = f"{value!r} is neither a number nor 'auto'. Valid: {parameter.opts[0]} 3e-4."
+        raise click.BadParameter(message, context, parameter) from None
+
+
 def common(function: Function) -> Function:
     """Add ``--json``, ``--plugin``, ``--offline``, ``--trust`` and ``--debug``; the command gets ``as_json``."""
 

@@ -14,6 +14,7 @@ from tlplug.cli.options import (
     backbone_options,
     column_options,
     common,
+    number_or_auto,
     parse_settings,
     reader_option,
     refuse_other_options,
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="random", help="Measure the same head on random weights as well.")
 @click.option("--refit", is_flag=True, help="Afterwards fit the head on everything; the figures stay as measured.")
 @click.option("--epochs", type=int, help="Of whatever trains: tuning.epochs or head.epochs.")
-@click.option("--learning-rate", type=float, help="Likewise.")
+@click.option(
+    "--learning-rate", callback=number_or_auto, metavar="RATE", help="Likewise; where the backbone trains, or auto."
+)
 @click.option(
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
@@ -67,7 +70,7 @@ def train(
     input_column: str | None,
     label_column: str | None,
     epochs: int | None,
-    learning_rate: float | None,
+    learning_rate: float | str | None,
     strategy: str,
     seed: int,
     as_json: bool,
@@ -84,6 +87,8 @@ def train(
       tlplug train reviews.csv --input review --label rating
     """
     trained = "head" if strategy == "features" else "tuning"
+    if trained == "head" and learning_rate == "auto":
+        raise UsageError("--learning-rate auto is for a backbone that trains: add --strategy fine-tune.")
     options = parse_settings(
         settings,
         **{f"{trained}__epochs": epochs, f"{trained}__learning_rate": learning_rate},

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tlplug.data import Skipped
+from tlplug.evaluation import rate_curve
 from tlplug.evaluation.evaluation import Evaluation
+from tlplug.evaluation.rate_curve import RateCurve
 
 MOST_IN_MATRIX = 50
 """Classes up to which the page has the whole confusion matrix; metrics.json always has it."""
@@ -37,6 +39,7 @@ class ReportInput:
         tried_on: how many training examples were held out for that.
         skipped: what was left out.
         preview: makes a small picture or text of a source; None where the modality has none.
+        rate_curve: how the learning rate was found; None where it was not searched for.
     """
 
     title: str
@@ -50,6 +53,7 @@ class ReportInput:
     tried_on: int = 0
     skipped: Sequence[Skipped] = field(default=())
     preview: Preview | None = None
+    rate_curve: RateCurve | None = None
 
 
 def render_report(report: ReportInput) -> str:
@@ -74,6 +78,8 @@ def render_report(report: ReportInput) -> str:
         skipped=list(report.skipped),
         confusions=evaluation.confusions(),
         most_in_matrix=MOST_IN_MATRIX,
+        curve=report.rate_curve,
+        **{name.lower(): getattr(rate_curve, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "TOP", "BOTTOM")},
     )
 
 

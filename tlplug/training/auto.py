@@ -165,7 +165,7 @@ def train_auto(
     metrics["validation"] = {"accuracy": taken.accuracy, "log_loss": taken.log_loss}
     if best is None:
         return replace(frozen, metrics=metrics, tuning=about)
-    return finish(best, tuning.options["epochs"], metrics, about | best.about())
+    return finish(best, tuning.options["epochs"], metrics, about)
 
 
 class _Judge:

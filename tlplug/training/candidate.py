@@ -32,6 +32,7 @@ from tlplug.training.devices import Devices
 from tlplug.training.frozen import FOLDS, Training
 from tlplug.training.judgement import Judgement
 from tlplug.training.precision import choose_precision
+from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
 from tlplug.training.trainer import Network, TrainerState, embeddings_of, tune
 
@@ -85,6 +86,7 @@ class Candidate:
     _start: list[NDArray[Any]]
     _devices: Devices
     _precision: str
+    _rates: RateFinder
     _network: Network = field(init=False)
 
     @classmethod
@@ -133,6 +135,7 @@ class Candidate:
             _start=built.model.get_weights(),
             _devices=devices,
             _precision=choose_precision(tuning.options["precision"], top),
+            _rates=RateFinder(tuning, choice.seed, around.checkpoints),
         )
 
     @property
@@ -141,9 +144,9 @@ class Candidate:
         return sum(int(np.prod(variable.shape)) for variable in self._top.trainable_variables)
 
     def about(self) -> dict[str, Any]:
-        """What trains, and on what, for run.json."""
+        """What has trained, and how, for run.json."""
         about = {"cut": self.cut, "parameters_trained": self.parameters}
-        return about | {"precision": self._precision, "devices": self._devices.count}
+        return about | {"precision": self._precision, "devices": self._devices.count} | self._rates.to_json()
 
     @property
     def stages(self) -> int:
@@ -231,7 +234,7 @@ class Candidate:
             return tune(
                 self._network,
                 batches,
-                options,
+                self._rates.options_for(self._network, batches, epochs),
                 epochs=epochs,
                 label=label,
                 checkpoints=Checkpoints(self.around.checkpoints, phase),

@@ -63,7 +63,7 @@ def train_tuned(
     candidate = Candidate.prepare(frozen, head, tuning, around)
     held_out = _held_out(candidate.fitting, tuning, head.seed)
     epochs = tuning.options["epochs"]
-    about = {**tuning.to_json(), **candidate.about(), "held_out": int(held_out.sum())}
+    about = {**tuning.to_json(), "held_out": int(held_out.sum())}
     metrics = before_tuning(frozen)
     if tuning.options["patience"]:
         chosen = candidate.choose_epochs("choosing", held_out)
@@ -73,7 +73,7 @@ def train_tuned(
             metrics["validation"] = {"accuracy": chosen.judged.accuracy, "log_loss": -chosen.judged.fit}
     if epochs == 0:
         progress.note("The held-out part of the training examples was answered no better: the frozen model remains.")
-        return replace(frozen, metrics=metrics, tuning={**about, "epochs_trained": 0})
+        return replace(frozen, metrics=metrics, tuning={**about, **candidate.about(), "epochs_trained": 0})
     return finish(candidate, epochs, metrics, about)
 
 
@@ -111,7 +111,7 @@ def finish(candidate: Candidate, epochs: int, metrics: dict[str, Any], about: di
         head=fitted,
         evaluation=evaluation,
         metrics={**metrics, "test": evaluation.metrics},
-        tuning={**about, "epochs_trained": epochs, "history_final": state.history},
+        tuning={**about, **candidate.about(), "epochs_trained": epochs, "history_final": state.history},
     )
 
 

@@ -47,12 +47,12 @@ class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     language model fine-tuning, 2018, arXiv:1801.06146, for rates by depth.
 
     Args:
-        learning_rate: its schedule.
+        learning_rate: its schedule, or the rate itself.
         factors: of each variable that trains, in their order.
         **kwargs: of AdamW.
     """
 
-    def __init__(self, learning_rate: Schedule, factors: Sequence[float], **kwargs: Any) -> None:
+    def __init__(self, learning_rate: Schedule | float, factors: Sequence[float], **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)
         self._factors = list(factors)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug.errors import counted
-from tlplug.evaluation import ReportInput, percent
+from tlplug.evaluation import RateCurve, ReportInput, percent
 from tlplug.heads import HeadChoice
 from tlplug.registry import registry
 from tlplug.specs import load_reference
@@ -131,7 +131,16 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         tried_on=info["tuning"].get("held_out", 0),
         skipped=training.skipped,
         preview=load_reference(preview) if preview else None,
+        rate_curve=_rate_curve(info["tuning"]),
     )
+
+
+def _rate_curve(tuning: Mapping[str, Any]) -> RateCurve | None:
+    found = tuning.get("range_test") or {}
+    if not found.get("rates"):
+        return None
+    names = ("start", "rates", "losses", "rises_at")
+    return RateCurve(**{name: found[name] for name in names}, found=bool(found["rate"]), chosen=tuning["learning_rate"])
 
 
 def how_trained(info: Mapping[str, Any]) -> str:
@@ -183,6 +192,9 @@ def _strategy(tuning: Mapping[str, Any]) -> str:
     said = str(tuning["strategy"])
     if "parameters_trained" in tuning:
         said += f"; {tuning['parameters_trained']:,} weights above {tuning['cut'] or 'the inputs'}"
+    if found := tuning.get("range_test"):
+        how = "found by a range test" if found["rate"] else "the default, as a range test found none"
+        said += f"; learning rate {tuning['learning_rate']:.1e}, {how}"
     if "frozen_accuracy" in tuning:
         said += (
             f"; on {counted(tuning['held_out'], 'training example')} held out: frozen "

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tlplug.errors import UsageError
+from tlplug.errors import OptionError, UsageError
 from tlplug.specs import Option, parse_options
 from tlplug.training.precision import PRECISIONS
 from tlplug.training.strategy import AUTO, FEATURES, check_strategy
+
+AUTO_RATE = "auto"
+"""The learning rate that is found by a range test."""
 
 OPTIONS = (
     Option(
@@ -18,7 +21,7 @@ OPTIONS = (
         minimum=1,
         help="at most this many; 20, from random weights 100; auto trains all of them, 10",
     ),
-    Option(name="learning_rate", type=float, minimum=1e-8, help="the highest; 3e-4, from random weights 1e-3"),
+    Option(name="learning_rate", type=float, minimum=1e-8, help="the highest, or auto; 3e-4, from random weights 1e-3"),
     Option(name="batch_size", type=int, default=32, minimum=1, help="windows of examples per step"),
     Option(
         name="patience",
@@ -79,10 +82,11 @@ class Tuning:
         cls, strategy: str, given: Mapping[str, Any], *, stages: int | None, unfreeze: str | None, augment: str
     ) -> Tuning:
         """Parse what was given, and fill in what depends on the strategy."""
-        options = parse_options("tuning", OPTIONS, given)
+        automatic = given.get("learning_rate") == AUTO_RATE
+        options = _parsed({name: value for name, value in given.items() if name != "learning_rate" or not automatic})
         scratch = strategy == "scratch"
         options["epochs"] = options["epochs"] or (100 if scratch else 10 if strategy == AUTO else 20)
-        options["learning_rate"] = options["learning_rate"] or (1e-3 if scratch else 3e-4)
+        options["learning_rate"] = AUTO_RATE if automatic else options["learning_rate"] or default_rate(strategy)
         if strategy == AUTO:
             options["patience"] = 0
         elif options["patience"] is None:
@@ -102,6 +106,20 @@ class Tuning:
             "augment": self.augment,
             **self.options,
         }
+
+
+def default_rate(strategy: str) -> float:
+    """Return the learning rate where none is given."""
+    return 1e-3 if strategy == "scratch" else 3e-4
+
+
+def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return parse_options("tuning", OPTIONS, given)
+    except OptionError as error:
+        if str(error).startswith("Option 'learning_rate' "):
+            raise OptionError(f"{error} Valid: a number such as 3e-4, or auto.") from None
+        raise
 
 
 def check_tuning(

@@ -28,6 +28,8 @@ from tlplug.training.precision import FLOAT32, computing_in, followers, with_sca
 if TYPE_CHECKING:
     import keras
 
+    from tlplug.training.optimizer import Schedule
+
 EVALUATION_BATCH = 64
 
 Pool = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -128,22 +130,11 @@ def tune(
     keras = import_keras()
     import tensorflow as tf
 
-    from tlplug.training.optimizer import RatedAdamW, Schedule
+    from tlplug.training.optimizer import Schedule
 
     steps = len(batches.plan(0))  # of an epoch; where windows differ in shape, another one can have one or two more
-    model = keras.Model(network.top.inputs, network.head(network.top.outputs[0]))
-    with network.devices.scope():
-        optimizer = RatedAdamW(
-            Schedule(options["learning_rate"], steps * epochs, options["warmup"]),
-            [network.factors.get(variable.path, 1.0) for variable in model.trainable_variables],
-            weight_decay=options["weight_decay"],
-            global_clipnorm=options["clip"] or None,
-        )
-        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-        optimizer = with_scaled_loss(optimizer, network.precision)
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=options["label_smoothing"])
-        model.compile(optimizer, loss, jit_compile=False)
-        optimizer.build(model.trainable_variables)
+    model = compile_network(network, options, Schedule(options["learning_rate"], steps * epochs, options["warmup"]))
+    optimizer = model.optimizer
     layers, step = followers(network.top, network.head), network.devices.step(model)
     state = TrainerState()
     if (kept := checkpoints.latest()) is not None:
@@ -160,10 +151,7 @@ def tune(
                 with computing_in(network.precision, layers):
                     figures = _epoch(model, step, batches, state.epoch, listeners=listeners, advance=advance)
             except tf.errors.ResourceExhaustedError as error:
-                raise TrainingError(
-                    f"TensorFlow has run out of memory. Lower --set tuning.batch_size, now {options['batch_size']}, or "
-                    "train fewer stages with --stages."
-                ) from error
+                raise memory_error(options) from error
             state.epoch += 1
             state.history.append(figures)
             if not math.isfinite(figures["loss"]):
@@ -185,6 +173,41 @@ def tune(
             f"{options['learning_rate'] / 10:g}."
         )
     return state
+
+
+def memory_error(options: Mapping[str, Any]) -> TrainingError:
+    """Return what is raised when a step runs out of memory."""
+    return TrainingError(
+        f"TensorFlow has run out of memory. Lower --set tuning.batch_size, now {options['batch_size']}, or "
+        "train fewer stages with --stages."
+    )
+
+
+def compile_network(network: Network, options: Mapping[str, Any], rate: Schedule | float) -> keras.Model:
+    """Return the network with its loss and optimizer, whose variables are there.
+
+    Args:
+        network: shares its weights.
+        options: see `tlplug.training.settings.OPTIONS`.
+        rate: of its topmost layers, or the schedule of that.
+    """
+    keras = import_keras()
+    from tlplug.training.optimizer import RatedAdamW
+
+    model = keras.Model(network.top.inputs, network.head(network.top.outputs[0]))
+    with network.devices.scope():
+        optimizer = RatedAdamW(
+            rate,
+            [network.factors.get(variable.path, 1.0) for variable in model.trainable_variables],
+            weight_decay=options["weight_decay"],
+            global_clipnorm=options["clip"] or None,
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+        optimizer = with_scaled_loss(optimizer, network.precision)
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=options["label_smoothing"])
+        model.compile(optimizer, loss, jit_compile=False)
+        optimizer.build(model.trainable_variables)
+    return model
 
 
 def _is_over(state: TrainerState, options: Mapping[str, Any], epochs: int, evaluate: Any) -> bool:
@@ -214,7 +237,7 @@ def _epoch(
 
 def _checkpoint(model: keras.Model, optimizer: Any, state: TrainerState) -> Checkpoint:
     """Everything that the next epoch depends on, the states of all generators of random numbers included."""
-    arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(_variables(model))}
+    arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(variables_of(model))}
     arrays |= {f"optimizer {n}": np.asarray(v.value) for n, v in enumerate(optimizer.variables)}
     arrays |= {f"best {n}": value for n, value in enumerate(state.weights)}
     values: dict[str, Any] = {"epoch": state.epoch, "history": state.history, "best": state.best}
@@ -226,7 +249,7 @@ def _checkpoint(model: keras.Model, optimizer: Any, state: TrainerState) -> Chec
 
 
 def _restore(model: keras.Model, optimizer: Any, state: TrainerState, kept: Checkpoint) -> None:
-    for prefix, variables in (("model", _variables(model)), ("optimizer", optimizer.variables)):
+    for prefix, variables in (("model", variables_of(model)), ("optimizer", optimizer.variables)):
         for number, variable in enumerate(variables):
             variable.assign(kept.arrays[f"{prefix} {number}"])
     best = [name for name in kept.arrays if name.startswith("best ")]
@@ -238,7 +261,8 @@ def _restore(model: keras.Model, optimizer: Any, state: TrainerState, kept: Chec
         state.judged = _judgement(kept, "judged")
 
 
-def _variables(model: keras.Model) -> list[Any]:
+def variables_of(model: keras.Model) -> list[Any]:
+    """Return all that a step changes in a model, the states of its generators of random numbers included."""
     return [*model.trainable_variables, *model.non_trainable_variables]
 
 
