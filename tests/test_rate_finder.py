@@ -119,7 +119,7 @@ def test_a_rate_is_found_once(values, tmp_path, notes):
     assert again.found == finder.found
     assert notes == [f"Learning rate {rate:.1e}, found by a range test."] * 2
     given = {**OPTIONS, "learning_rate": 0.01}
-    finder = RateFinder("full", given, 0, None)
+    finder = RateFinder(replace(tuning("full"), options=given), 0, None)
     assert (finder.options_for(network(), made, 5), finder.to_json()) == (given, {})
 
 

@@ -86,8 +86,8 @@ def run_range_test(network: Network, batches: Batches, options: Mapping[str, Any
     Measured beside fixed rates by the log loss on a held-out fifth of the training examples. Five voices (YAMNet, 640
     steps, three splits): 1e-5 to 1e-4 helped in all of them, 3e-4 and 1e-3 in one, 1e-2 in none; found: 1.1e-5 to
     1.9e-5, on the careful side. OSULeaf (conv1d, 100 steps, three splits): 1e-3 to 3e-3 was best, 3e-2 worse than the
-    frozen model in two; found: 1.1e-3 to 1.7e-3. BasicMotions (conv1d, 20 steps, two splits): 3e-4 to 1e-3 was best, 1e-2
-    worse than the frozen model; found: 7e-4.
+    frozen model in two; found: 1.1e-3 to 1.7e-3. BasicMotions (conv1d, 20 steps, two splits): 3e-4 to 1e-3 was best,
+    1e-2 worse than the frozen model; found: 7e-4.
 
     Args:
         network: at its start.
