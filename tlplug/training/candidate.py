@@ -31,6 +31,7 @@ from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.devices import Devices
 from tlplug.training.frozen import FOLDS, Training
 from tlplug.training.judgement import Judgement
+from tlplug.training.lora import Updates
 from tlplug.training.precision import choose_precision
 from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
@@ -87,6 +88,7 @@ class Candidate:
     _devices: Devices
     _precision: str
     _rates: RateFinder
+    _updates: Updates | None
     _network: Network = field(init=False)
 
     @classmethod
@@ -118,6 +120,11 @@ class Candidate:
                 f"{'The backbone' if cut is None else 'The part that would train of'} {selection.entry.name!r} has no "
                 "weights that can train. Valid: --strategy features."
             )
+        updates = None
+        if rank := tuning.options["lora"]:
+            import_keras().utils.set_random_seed(choice.seed)
+            with devices.scope():
+                updates = Updates.added(built.model, top, rank)
         fitting = frozen.data.take(frozen.data.splits != TEST)
         views = range(tuning.options["views"] + 1) if augmenter else range(1)
         return cls(
@@ -136,6 +143,7 @@ class Candidate:
             _devices=devices,
             _precision=choose_precision(tuning.options["precision"], top),
             _rates=RateFinder(tuning, choice.seed, around.checkpoints),
+            _updates=updates,
         )
 
     @property
@@ -182,10 +190,12 @@ class Candidate:
         """Train on all examples for some epochs; return how that went, and what predicts."""
         everything = np.ones(len(self.fitting), bool)
         state = self._train("final", "Fine-tuning", everything, self.frozen.head, epochs=epochs)
-        self._built.model.trainable = False
-        selection = self.frozen.selection
-        built = with_model(self._built, self._built.model, selection)
-        compiled = compile_tuned(selection, built, self.around.runtime)
+        selection, model = self.frozen.selection, self._built.model
+        if self._updates is not None:
+            model = build_backbone(selection).model
+            model.set_weights(self._updates.merged())
+        model.trainable = False
+        compiled = compile_tuned(selection, with_model(self._built, model, selection), self.around.runtime)
         fitted = self.choice.tuned(self.frozen.head, self._network.head)
         return state, replace(self.frozen.predictor, compiled=compiled, head=fitted.predict), fitted
 

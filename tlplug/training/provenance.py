@@ -154,7 +154,8 @@ def how_trained(info: Mapping[str, Any]) -> str:
         what = "its top stage tuned" if tuning["stages"] == 1 else f"its top {tuning['stages']} stages tuned"
     else:
         what = "all of it tuned" if tuning["strategy"] == "full" else "trained from random weights"
-    return f"{what} for {counted(tuning['epochs_trained'], 'epoch')}"
+    by = f" by LoRA of rank {tuning['lora']}" if tuning.get("lora") else ""
+    return f"{what}{by} for {counted(tuning['epochs_trained'], 'epoch')}"
 
 
 TRIED = ("tried", "examples", "accuracy", "log loss", "confidence", "epochs", "weights trained", "seconds", "")

@@ -45,6 +45,13 @@ OPTIONS = (
     Option(name="views", type=int, default=4, minimum=1, help="augmented views of each example, with --augment"),
     Option(name="windows", type=int, default=8, minimum=1, help="of an example that an epoch draws at most"),
     Option(
+        name="lora",
+        type=int,
+        minimum=1,
+        help="rank of updates of attention's queries and values, which train instead of all weights and are added to "
+        "them in the end (LoRA)",
+    ),
+    Option(
         name="precision",
         type=str,
         choices=PRECISIONS,
@@ -153,6 +160,8 @@ def check_tuning(
         raise UsageError("The strategy 'auto' trains all epochs and has no patience. Valid: --epochs 10.")
     if strategy not in _PARTIAL and (stages is not None or unfreeze is not None):
         raise UsageError(f"The strategy {strategy!r} trains all stages. Valid: --strategy fine-tune with --stages.")
+    if strategy == "scratch" and "lora" in given:
+        raise UsageError("LoRA changes pretrained weights, scratch has none. Valid: --strategy full.")
     if stages is not None and unfreeze is not None:
         raise UsageError("Either --stages or --unfreeze says what trains. Received: both.")
     return Tuning.of(strategy, given, stages=stages, unfreeze=unfreeze, augment=augment)
