@@ -101,7 +101,9 @@ def test_only_the_topmost_stage_has_updates_where_only_that_trains(train, networ
 def test_merged_it_answers_as_it_did(network):
     model, fresh, rows = network(), network(), np.random.default_rng(0).normal(size=(5, 10, 6)).astype(np.float32)
     before = np.asarray(model(rows))
+    model.trainable = True
     updates = Updates.added(model, model, rank=3)
+    assert len(model.trainable_variables) == 2 * 2 * 2
     np.testing.assert_array_equal(np.asarray(model(rows)), before)  # an update is nothing at first
     for variable in model.trainable_variables:
         variable.assign(np.random.default_rng(1).normal(size=variable.shape))
