@@ -43,6 +43,14 @@ def gaps(weights=None):
     x = keras.layers.Conv2D(4, 3, name="conv")(keras.ops.nan_to_num(inputs))
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
 
+@tlplug.register_backbone("unnamed", modality="grid", input_shape=(12, 12, 1))
+def unnamed(weights=None):
+    import keras
+    inputs = keras.Input((12, 12, 1))
+    x = keras.layers.Conv2D(4, 3, strides=2, name="conv")(inputs)
+    x = keras.layers.Conv2D(4, 3, strides=2, name="top")(x)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
 @tlplug.register_augmentation("grid-flip", modality="grid", light=0.5)
 def flip(arrays, generator, amount):
     return {"grid": arrays["grid"][::-1].copy() if generator.random() < amount else arrays["grid"].copy()}
@@ -128,6 +136,12 @@ def test_an_array_may_have_gaps_that_the_network_knows_of(train, grids, tmp_path
     done = train("run", "--backbone", "gaps", "--strategy", "full", *QUICK)
     assert done.code == 0, done.err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["skipped"] == []
+
+
+@pytest.mark.parametrize("strategy", ["full", "fine-tune"])
+def test_an_input_need_not_have_a_name(train, strategy):
+    done = train("run", "--backbone", "unnamed", "--strategy", strategy, *QUICK)
+    assert done.code == 0, done.err
 
 
 def test_from_scratch_normalizations_learn_their_statistics(train, tmp_path):

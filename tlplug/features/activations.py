@@ -77,7 +77,7 @@ class ActivationStore:
         return [Window(example, place, self._shapes(place)) for place in self._places[key]]
 
     def read(self, windows: Sequence[Window]) -> dict[str, NDArray[Any]]:
-        """Return the arrays of windows of one shape, each ``[n, ...]``."""
+        """Return the arrays of windows of one shape, each ``[n, ...]``, in the order of what takes them."""
         names = [name for name, _ in self._names[windows[0].place[0]]]
         rows = [self._arrays(window.place) for window in windows]
         return {name: np.stack([row[name] for row in rows]) for name in names}

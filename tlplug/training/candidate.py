@@ -112,7 +112,9 @@ class Candidate:
         else:
             under, top = split_at(built.model, cut)
             compiled = compile_backbone(selection, around.runtime, part=with_model(built, under, selection))
-            beside = [tensor.name for tensor in top.inputs[1:]]
+            places = {tensor.name: place for place, tensor in enumerate(built.model.inputs)}
+            # Inputs without a name are called something else in every build: their order says which is which.
+            beside = [compiled.inputs[places[tensor.name]].name for tensor in top.inputs[1:]]
             trunk = Trunk(compiled, preprocess, cut=True, beside=beside, augmenter=augmenter)
         _thaw(top, normalizations=tuning.strategy == "scratch")
         if not top.trainable_variables:

@@ -115,7 +115,7 @@ def run_range_test(network: Network, batches: Batches, options: Mapping[str, Any
         arrays, targets, weights = batch
         model.optimizer.learning_rate = rate
         model.reset_metrics()  # or the loss would be the mean of all steps
-        loss = float(step([arrays[tensor.name] for tensor in model.inputs], targets, weights)["loss"])
+        loss = float(step(list(arrays.values()), targets, weights)["loss"])
         advance(1, f"loss {loss:.3f}, rate {rate:.1e}")
         return loss
 

@@ -70,7 +70,7 @@ def embeddings_of(
     rows = np.empty((len(flat), int(top.outputs[0].shape[1])), np.float32)
     for positions in in_batches(flat, EVALUATION_BATCH):
         arrays = trunk.store.read([flat[position] for position in positions])
-        ordered = [arrays[tensor.name] for tensor in top.inputs]
+        ordered = list(arrays.values())
         given = ordered[0] if isinstance(top, keras.Sequential) else keras.tree.pack_sequence_as(top.input, ordered)
         rows[positions] = top.predict_on_batch(given)
     ends = np.cumsum([len(own) for own in windows])
@@ -225,7 +225,7 @@ def _epoch(
     for position, (arrays, targets, weights) in enumerate(batches.epoch(number)):
         listeners.on_train_batch_begin(position)
         model.reset_metrics()  # else the loss were the mean of all batches so far
-        inputs = [arrays[tensor.name] for tensor in model.inputs]
+        inputs = list(arrays.values())
         logs = step(inputs, targets, weights)
         listeners.on_train_batch_end(position, logs)
         losses.append(float(logs["loss"]))
