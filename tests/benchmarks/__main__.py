@@ -14,7 +14,7 @@ from pathlib import Path
 from tlplug.storage import cache_dir
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-NAMES = ("accuracy", "texts", "sounds", "series", "hub", "strategies", "modalities", "speed", "head", "memory")
+NAMES = ("accuracy", "texts", "sounds", "series", "hub", "strategies", "auto", "modalities", "speed", "head", "memory")
 
 
 def main(names: list[str]) -> None:

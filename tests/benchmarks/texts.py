@@ -22,19 +22,25 @@ SETTINGS: tuple[Mapping[str, Any], ...] = tuple(
 
 def measure(folder: Path) -> Iterator[Row]:
     """Yield rows of what, measured and target."""
-    from tlplug.registry import registry
-    from tlplug.specs import load_reference
-    from tlplug.storage import new_folder
-
-    if not (articles := folder / "bbc").exists():
-        record = registry().get("preprocess", "text").record
-        with new_folder(articles) as temporary:
-            load_reference(record.demo)(temporary)
+    articles = bbc(folder / "bbc")
     yield from against_scikit_learn(articles, "at least 0.935, goal 0.95")
     yield f"four articles of each class, mean of {SHUFFLES} shuffles", f"{_few(articles, {}):.3f}", "at least 0.82"
     yield random_weights(articles)
     for options in SETTINGS:
         yield settings(options), f"{mean_accuracy(articles, options):.3f}; of four {_few(articles, options):.3f}", ""
+
+
+def bbc(target: Path) -> Path:
+    """Put the articles into `target` once, a folder for each class; return it."""
+    from tlplug.registry import registry
+    from tlplug.specs import load_reference
+    from tlplug.storage import new_folder
+
+    if not target.exists():
+        record = registry().get("preprocess", "text").record
+        with new_folder(target) as temporary:
+            load_reference(record.demo)(temporary)
+    return target
 
 
 def _few(articles: Path, options: Mapping[str, Any]) -> float:
