@@ -236,7 +236,7 @@ def print_figures(metrics: Mapping[str, Any], what: str = "held-out example") ->
         ["macro F1", percent(test["macro_f1"]), interval(test["macro_f1_interval"])],
         ["largest class", percent(test["largest_class"]), "what always answering it would get"],
     ]
-    if "frozen" in metrics:
+    if metrics.get("frozen", test) != test:
         rows.append(["before fine-tuning", percent(metrics["frozen"]["accuracy"]), "the frozen backbone"])
     if "default_backbone" in metrics:
         rows.append(["default backbone", percent(metrics["default_backbone"]["accuracy"]), "frozen"])

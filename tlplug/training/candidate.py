@@ -71,6 +71,7 @@ class Candidate:
         around: the runtime, the checkpoints and the callbacks.
         fitting: the examples that can train: all but those of the test part.
         cut: name of the layer under what trains; None where all of it trains.
+        parameters: how many weights of the network train.
     """
 
     frozen: Training
@@ -79,6 +80,7 @@ class Candidate:
     around: Surroundings
     fitting: Dataset
     cut: str | None
+    parameters: int
     _built: BuiltBackbone
     _top: keras.Model
     _trunk: Trunk
@@ -136,6 +138,7 @@ class Candidate:
             around=around,
             fitting=fitting,
             cut=cut,
+            parameters=sum(int(np.prod(variable.shape)) for variable in top.trainable_variables),
             _built=built,
             _top=top,
             _trunk=trunk,
@@ -147,11 +150,6 @@ class Candidate:
             _rates=RateFinder(tuning, choice.seed, around.checkpoints),
             _updates=updates,
         )
-
-    @property
-    def parameters(self) -> int:
-        """How many weights of the network train."""
-        return sum(int(np.prod(variable.shape)) for variable in self._top.trainable_variables)
 
     def about(self) -> dict[str, Any]:
         """What has trained, and how, for run.json."""

@@ -147,7 +147,9 @@ def how_trained(info: Mapping[str, Any]) -> str:
     """Say what became of the backbone's weights, from what run.json holds."""
     tuning = info.get("tuning") or {}
     if not tuning.get("epochs_trained"):
-        return "frozen" if not tuning else "frozen, which no tuning improved with confidence"
+        trials = tuning.get("tried")  # of auto alone
+        tuned = bool(tuning) if trials is None else any(trial["epochs"] for trial in trials)
+        return "frozen, which no tuning improved with confidence" if tuned else "frozen"
     if tuning["unfreeze"]:
         what = f"tuned from {tuning['unfreeze']} up"
     elif tuning["stages"]:
@@ -158,8 +160,8 @@ def how_trained(info: Mapping[str, Any]) -> str:
     return f"{what}{by} for {counted(tuning['epochs_trained'], 'epoch')}"
 
 
-TRIED = ("tried", "examples", "accuracy", "log loss", "confidence", "epochs", "weights trained", "seconds", "")
-"""What the columns of `tried_rows` are."""
+TRIED = ("tried", "examples", "accuracy", "log loss", "confidence", "epochs", "weights", "seconds", "")
+"""What the columns of `tried_rows` are; the weights are those that trained."""
 
 
 def tried_rows(info: Mapping[str, Any]) -> list[list[str]]:
