@@ -25,6 +25,7 @@ from tlplug.training.candidate import Candidate, NothingToTrainError, Surroundin
 from tlplug.training.fine_tune import be_deterministic, before_tuning, finish
 from tlplug.training.frozen import FOLDS, MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
 from tlplug.training.judgement import Judgement, confidence
+from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
 
 CONFIDENCE = 0.8
@@ -123,6 +124,7 @@ def train_auto(
     """
     check_callbacks(around.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
+    check_mixup(selections, tuning)
     started = time.perf_counter()
     embedded = embed_data(data, selections[0], runtime=around.runtime, max_unreadable=max_unreadable)
     fitting = embedded.data.take(embedded.data.splits != TEST)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.features import Trunk, Window
+from tlplug.training.mixup import mix
 
 Batch = tuple[dict[str, NDArray[Any]], NDArray[np.float32], NDArray[np.float32]]
 
@@ -26,6 +27,7 @@ class Batches:
         size: windows in a batch.
         most: windows of one example in an epoch.
         seed: of the order.
+        mixup: parameter of `tlplug.training.mixup.mix`; 0 mixes nothing.
     """
 
     trunk: Trunk
@@ -35,6 +37,7 @@ class Batches:
     size: int
     most: int
     seed: int
+    mixup: float = 0.0
 
     def plan(self, epoch: int) -> list[tuple[list[Window], list[float]]]:
         """Return the windows of each batch of an epoch, and what each of them counts."""
@@ -60,9 +63,11 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the arrays of each batch, its targets ``[n, classes]`` and weights ``[n]``."""
-        for windows, weights in self.plan(number):
-            targets = self.targets[[window.example for window in windows]]
-            yield self.trunk.store.read(windows), targets, np.array(weights, np.float32)
+        chance = np.random.default_rng([self.seed, number]).spawn(1)[0]  # so that the order is the same without mixup
+        for windows, counts in self.plan(number):
+            targets, weights = self.targets[[window.example for window in windows]], np.array(counts, np.float32)
+            arrays = self.trunk.store.read(windows)
+            yield mix(arrays, targets, weights, self.mixup, chance) if self.mixup else (arrays, targets, weights)
 
 
 def in_batches(windows: Sequence[Window], size: int) -> Iterator[list[int]]:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from tlplug.backbones import (
     BuiltBackbone,
     build_backbone,
-    cut_below,
-    cut_for,
     import_keras,
     split_at,
     stages_of,
@@ -108,7 +106,7 @@ class Candidate:
         if len(preprocess.pool()(np.zeros((1, built.embedding_size), np.float32))) != built.embedding_size:
             raise UsageError("Fine-tuning averages the windows of an example. Valid: --set preprocess.pool=mean.")
         named = selection.entry.record.stages
-        cut, top = _cut(built.model, named, tuning), built.model
+        cut, top = tuning.cut(built.model, named), built.model
         if cut is None:
             trunk = Trunk(frozen.predictor.compiled, preprocess, cut=False, augmenter=augmenter)
         else:
@@ -233,6 +231,7 @@ class Candidate:
             size=options["batch_size"],
             most=options["windows"],
             seed=self.choice.seed,
+            mixup=options["mixup"],
         )
         others = np.zeros(len(labels), bool) if judged is None else judged
         windows = _chosen(self._windows[0], others)
@@ -251,12 +250,6 @@ class Candidate:
                 evaluate=evaluate if judged is not None else None,
                 callbacks=callbacks,
             )
-
-
-def _cut(model: keras.Model, named: Sequence[str], tuning: Tuning) -> str | None:
-    if tuning.unfreeze is not None:
-        return cut_below(model, tuning.unfreeze)
-    return None if tuning.stages is None else cut_for(model, tuning.stages, named)
 
 
 def _thaw(top: keras.Model, *, normalizations: bool) -> None:

@@ -18,6 +18,7 @@ from tlplug.heads import HeadChoice
 from tlplug.training.callbacks import check_callbacks
 from tlplug.training.candidate import Candidate, Surroundings
 from tlplug.training.frozen import Training, train_frozen
+from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
 
 INNER_SHARE = 0.2
@@ -58,6 +59,7 @@ def train_tuned(
         selection = with_random_weights(selection, head.seed)
     check_callbacks(around.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
+    check_mixup([selection], tuning)
     frozen = train_frozen(data, selection, head, runtime=around.runtime, **arguments)
     be_deterministic()
     candidate = Candidate.prepare(frozen, head, tuning, around)

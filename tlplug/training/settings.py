@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tlplug.backbones import cut_below, cut_for
 from tlplug.errors import OptionError, UsageError
 from tlplug.specs import Option, parse_options
 from tlplug.training.precision import PRECISIONS
 from tlplug.training.strategy import AUTO, FEATURES, check_strategy
+
+if TYPE_CHECKING:
+    import keras
 
 AUTO_RATE = "auto"
 """The learning rate that is found by a range test."""
@@ -42,6 +46,13 @@ OPTIONS = (
     Option(name="weight_decay", type=float, default=1e-4, minimum=0, help="of AdamW; biases and norms have none"),
     Option(name="clip", type=float, default=1.0, minimum=0, help="largest norm of the gradient; 0 clips nothing"),
     Option(name="label_smoothing", type=float, default=0.0, minimum=0, maximum=0.9, help="share given to all classes"),
+    Option(
+        name="mixup",
+        type=float,
+        default=0.0,
+        minimum=0,
+        help="A of the Beta(A, A) that says how much of another window of its batch is mixed into each; 0 mixes none",
+    ),
     Option(name="views", type=int, default=4, minimum=1, help="augmented views of each example, with --augment"),
     Option(name="windows", type=int, default=8, minimum=1, help="of an example that an epoch draws at most"),
     Option(
@@ -103,6 +114,20 @@ class Tuning:
         if strategy == "fine-tune" and unfreeze is None and stages is None:
             stages = 1
         return cls(strategy, stages, unfreeze, augment, options)
+
+    def cut(self, model: keras.Model, named: Sequence[str]) -> str | None:
+        """Return the name of the layer under what trains; None where all of it does.
+
+        Args:
+            model: the backbone.
+            named: the cuts that its record states.
+
+        Raises:
+            UsageError: there is no such stage or layer.
+        """
+        if self.unfreeze is not None:
+            return cut_below(model, self.unfreeze)
+        return None if self.stages is None else cut_for(model, self.stages, named)
 
     def to_json(self) -> dict[str, Any]:
         """The form that run.json has."""
