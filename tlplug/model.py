@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tlplug import run
-from tlplug.backbones import RANDOM, other_backbones, select_backbone, split_options
-from tlplug.data import Dataset, align_labels, load_data, load_examples
+from tlplug.backbones import split_options
+from tlplug.data import Dataset, align_labels, load_examples
 from tlplug.errors import DamagedRunError, TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation, render_card, render_report
-from tlplug.heads import HeadChoice
 from tlplug.predictor import Prediction, Predictor
 from tlplug.storage import open_text, read_json, replace_file, write_json
 from tlplug.training import (
-    AUTO,
     FEATURES,
     MAX_UNREADABLE,
-    Surroundings,
     Training,
-    check_tuning,
+    data_again,
     report_input,
-    run_info,
-    train_auto,
-    train_frozen,
-    train_tuned,
-    with_scalars,
+    run_training,
+    setup_again,
 )
 
 DEFAULT_HEAD = "linear"
@@ -119,6 +112,54 @@ class Model:
         probabilities, features = self.predictor.probabilities(aligned.sources, aligned.digests)
         return Evaluation.of(aligned, probabilities, features.failures)
 
+    def fine_tune(
+        self,
+        data: Dataset | str | Path,
+        *,
+        stages: int | None = None,
+        unfreeze: str | None = None,
+        strategy: str = "fine-tune",
+        augment: str = "none",
+        options: Mapping[str, Any] | None = None,
+        checkpoints: str | Path | None = None,
+        callbacks: Sequence[Any] = (),
+        tensorboard: str | Path | None = None,
+    ) -> Model:
+        """Train the backbone of a frozen model too; the model becomes the tuned one.
+
+        It is what `train` does with the same backbone, weights, preprocess, head, options, seed and runtime: the head
+        is fitted anew on the training part of `data`, and everything is measured on its test part.
+
+        Args:
+            data: a `Dataset` of the model's classes, or a path for `tlplug.load_data`, split with the model's seed.
+            strategy: ``fine-tune``, ``full`` or ``auto``.
+            options: of tuning, by address: ``{"tuning.epochs": 5}``.
+            stages, unfreeze, augment, checkpoints, callbacks, tensorboard: see `tlplug.train`.
+
+        Returns:
+            The model itself. Where an error is raised it stays as it was.
+
+        Raises:
+            UsageError: it was tuned already, or something asked for does not exist or fit.
+            DataError: the data has other classes, or cannot be used.
+            TrainingError: fine-tuning came to nothing.
+        """
+        setup = setup_again(self.info, strategy, options or {})
+        tuned = train(
+            data_again(self.info, data),
+            strategy=strategy,
+            stages=stages,
+            unfreeze=unfreeze,
+            augment=augment,
+            checkpoints=checkpoints,
+            callbacks=callbacks,
+            tensorboard=tensorboard,
+            **setup,
+        )
+        self.predictor, self.metrics, self.info = tuned.predictor, tuned.metrics, tuned.info
+        self.path, self._training = None, tuned._training
+        return self
+
     def save(self, path: str | Path) -> Path:
         """Write the run folder: the model, its figures, answers, report and card.
 
@@ -204,49 +245,25 @@ def train(
         print(model.metrics["test"]["accuracy"])
         model.save("runs/photos")
     """
-    started = time.perf_counter()
-    if not 0 <= max_unreadable <= 1:
-        raise UsageError(
-            f"The share that may be unreadable is from 0 to 1. Received: {max_unreadable}. Valid: --max-unreadable 0.5."
-        )
-    if against not in (None, RANDOM):
-        raise UsageError(f"A model can be measured against 'random'. Received: {against!r}.")
-    parts = split_options(options or {})
-    tuning = check_tuning(
-        strategy,
-        parts["tuning"],
+    training, info = run_training(
+        data,
+        backbone=backbone,
+        head=head,
+        strategy=strategy,
         stages=stages,
         unfreeze=unfreeze,
         augment=augment,
+        weights=weights,
+        options=options,
+        seed=seed,
+        runtime=runtime,
+        against=against,
         refit=refit,
+        max_unreadable=max_unreadable,
+        checkpoints=checkpoints,
+        callbacks=callbacks,
         tensorboard=tensorboard,
     )
-    choice = HeadChoice.of(head, parts["head"], seed)
-    if not isinstance(data, Dataset):
-        data = load_data(data, seed=seed, options=parts["reader"])
-    if not len(data.test):
-        raise UsageError("The data set has no test part to report on. Valid: tlplug.load_data(...) makes one.")
-    chosen: dict[str, Any] = {
-        "modality": data.modality,
-        "weights": weights,
-        "options": parts["backbone"],
-        "preprocess_options": parts["preprocess"],
-        "sources": data.train.sources,
-        "seed": seed,
-    }
-    selection = select_backbone(backbone, **chosen)
-    kept = Path(checkpoints) if checkpoints is not None else None
-    around = Surroundings(runtime, kept, with_scalars(callbacks, tensorboard) if tuning else ())
-    arguments: dict[str, Any] = {"against_random": against == RANDOM, "max_unreadable": max_unreadable}
-    if tuning is None:
-        training = train_frozen(data, selection, choice, runtime=runtime, refit=refit, **arguments)
-    elif strategy == AUTO:
-        others = [] if backbone or weights or parts["backbone"] else other_backbones(selection, **chosen)
-        training = train_auto(data, [selection, *others], choice, tuning, around, **arguments)
-    else:
-        training = train_tuned(data, selection, choice, tuning, around, **arguments)
-    info = run_info(training, choice, strategy=strategy, refit=refit)
-    info["seconds"] = round(time.perf_counter() - started, 3)
     return Model(training.predictor, training.metrics, info, training=training)
 
 

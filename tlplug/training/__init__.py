@@ -7,8 +7,10 @@ from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows
 from tlplug.training.request import check_request, request_of
+from tlplug.training.retraining import data_again, setup_again
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import AUTO, FEATURES, STRATEGIES, check_strategy
+from tlplug.training.workflow import run_training
 
 __all__ = [
     "AUTO",
@@ -22,10 +24,13 @@ __all__ = [
     "check_request",
     "check_strategy",
     "check_tuning",
+    "data_again",
     "how_trained",
     "report_input",
     "request_of",
     "run_info",
+    "run_training",
+    "setup_again",
     "train_auto",
     "train_frozen",
     "train_tuned",

@@ -41,10 +41,16 @@ def run_info(training: Training, choice: HeadChoice, *, strategy: str, refit: bo
         "modality": data.modality,
         "examples": counts,
         "classes": data.part("train").counts(),
-        "backbone": {**compiled.about, "digest": compiled.digest, "weights_digest": identity.get("weights_digest")},
+        "backbone": {
+            **compiled.about,
+            "distribution": selection.entry.plugin.distribution,
+            "digest": compiled.digest,
+            "weights_digest": identity.get("weights_digest"),
+        },
         "preprocess": training.predictor.preprocess.to_json(),
         "head": {
             "name": training.head.name,
+            "distribution": choice.entry.plugin.distribution,
             "options": dict(training.head.options),
             "chosen": dict(training.head.chosen),
         },
