@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tlplug import progress
 from tlplug.backbones import Selection
 from tlplug.data import TEST, VALIDATION, Dataset, assign_folds
-from tlplug.errors import PluginError, WeightsError, first_line
+from tlplug.errors import DataError, PluginError, TrainingError, WeightsError, first_line
 from tlplug.features import augmenter_for
 from tlplug.heads import HeadChoice
 from tlplug.training.callbacks import check_callbacks
@@ -143,7 +143,7 @@ def train_auto(
         started = time.perf_counter()
         try:
             other = embed_data(data, selection, runtime=around.runtime, max_unreadable=max_unreadable)
-        except (WeightsError, PluginError) as error:
+        except (DataError, PluginError, WeightsError) as error:
             progress.note(f"{selection.entry.name} was not tried: {first_line(error)}")
             continue
         if other.data.digests != default.data.digests:
@@ -220,9 +220,7 @@ class _Judge:
         return taken
 
 
-def _frozen_answers(
-    embedded: EmbeddedData, head: HeadChoice, parts: Sequence[NDArray[np.bool_]]
-) -> NDArray[np.float32]:
+def _frozen_answers(embedded: EmbeddedData, head: HeadChoice, parts: Parts) -> NDArray[np.float32]:
     """Fit the head without each part; return the probabilities that it gives those examples, part after part."""
     fitting = embedded.data.take(embedded.data.splits != TEST)
     rows, answers = embedded.embeddings[: len(fitting)], []
@@ -237,18 +235,22 @@ def _frozen_answers(
 def _tuned(candidates: Iterable[Candidate], parts: Parts, judge: _Judge) -> Candidate | None:
     """Try candidates until one is no better than what was tried before it; return the best; None where none is."""
     be_deterministic()
-    best = None
+    best, started = None, time.perf_counter()
     for number, candidate in enumerate(candidates, start=1):
-        started, epochs = time.perf_counter(), candidate.tuning.options["epochs"]
-        answers = candidate.judge(f"{number}-fold-1", parts[0], epochs)
-        for fold, part in enumerate(parts[1:], start=2):
-            if judge.confidence(answers) < HOPELESS:
-                break
-            answers = np.concatenate([answers, candidate.judge(f"{number}-fold-{fold}", part, epochs)])
+        epochs = candidate.tuning.options["epochs"]
+        try:
+            answers = candidate.judge(f"{number}-fold-1", parts[0], epochs)
+            for fold, part in enumerate(parts[1:], start=2):
+                if judge.confidence(answers) < HOPELESS:
+                    break
+                answers = np.concatenate([answers, candidate.judge(f"{number}-fold-{fold}", part, epochs)])
+        except TrainingError as error:
+            progress.note(f"What was tried last is given up: {error}")
+            break
         trained = {"stages": candidate.tuning.stages, "epochs": epochs, "parameters": candidate.parameters}
         if not judge.takes(answers, started, candidate.frozen.selection, **trained):
             break
-        best = candidate
+        best, started = candidate, time.perf_counter()
         if judge.best.accuracy == 1:
             break
     return best

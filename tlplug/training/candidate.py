@@ -84,7 +84,7 @@ class Candidate:
     _trunk: Trunk
     _windows: Mapping[int, Sequence[Sequence[Window]]]
     _factors: Mapping[str, float]
-    _start: list[NDArray[Any]]
+    _start: list[tuple[Any, NDArray[Any]]]
     _devices: Devices
     _precision: str
     _rates: RateFinder
@@ -142,7 +142,8 @@ class Candidate:
             _trunk=trunk,
             _windows=trunk.windows(fitting.sources, fitting.digests, views),
             _factors=_factors(built.model, named, tuning.options["rate_decay"]),
-            _start=built.model.get_weights(),
+            # With the states of its generators of random numbers, which get_weights() leaves out.
+            _start=[(variable, np.array(variable.value)) for variable in built.model.variables],
             _devices=devices,
             _precision=choose_precision(tuning.options["precision"], top),
             _rates=RateFinder(tuning, choice.seed, around.checkpoints),
@@ -197,9 +198,14 @@ class Candidate:
         fitted = self.choice.tuned(self.frozen.head, self._network.head)
         return state, replace(self.frozen.predictor, compiled=compiled, head=fitted.predict), fitted
 
+    def _go_back(self) -> None:
+        """Make the network what it was before any training, so that no phase depends on those before it."""
+        for variable, value in self._start:
+            variable.assign(value)
+
     def _head(self, examples: NDArray[np.bool_]) -> FittedHead:
         """The head that is best on some examples with the network as it was."""
-        self._built.model.set_weights(self._start)
+        self._go_back()
         own = _chosen(self._windows[0], examples)
         rows = embeddings_of(self._top, self._trunk.preprocess.pool(), self._trunk, own)
         part = self.fitting.take(examples)
@@ -219,7 +225,7 @@ class Candidate:
         """Train from the frozen start on some examples; with `judged`, until those are answered no better."""
         keras = import_keras()
         keras.utils.set_random_seed(self.choice.seed)
-        self._built.model.set_weights(self._start)
+        self._go_back()
         copy, pool = self._devices.make(_copy_of, head.to_keras()), self._trunk.preprocess.pool()
         self._network = Network(self._top, copy, self._factors, pool, self._devices, self._precision)
         options, labels, outputs = self.tuning.options, self.fitting.labels, len(self.fitting.classes)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from tlplug.training.batches import Batch, Batches
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.settings import AUTO_RATE, Tuning, default_rate
 from tlplug.training.trainer import Network, compile_network, memory_error, variables_of
-
-if TYPE_CHECKING:
-    pass
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """Rates of the first and of the last step."""
