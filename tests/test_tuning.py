@@ -167,7 +167,7 @@ def test_the_same_command_gives_the_same_run(train, tmp_path):
 def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     done = train("run", "--strategy", "full", "--learning-rate", 1e-8, "--epochs", 3)
     assert "the frozen model remains" in done.err
-    assert "frozen, which no tuning improved with confidence" in done.out
+    assert "frozen, which no tuning improved, and the head" in done.out
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["tuning"]["epochs_trained"] == 0
     before, after = original(tmp_path), weights(tmp_path / "run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -66,6 +67,8 @@ def import_keras() -> Any:
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
         with quiet():
             import tensorflow  # noqa: F401 - the noisy part
+        # Each network that trains has functions of its own, which TensorFlow takes for one that changes all the time.
+        logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in str(record.msg))
     import keras
 
     return keras

@@ -37,8 +37,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="What trains: features (the head alone), fine-tune, full, scratch, or auto.",
 )
-@click.option("--stages", type=int, metavar="K", help="With fine-tune: the topmost stages that train; 1 if left out.")
-@click.option("--unfreeze", metavar="LAYER", help="With fine-tune: the lowest layer that trains.")
+@click.option(
+    "--stages",
+    type=int,
+    metavar="K",
+    help="With fine-tune or auto: the topmost stages that train; 1 if left out, auto finds out.",
+)
+@click.option("--unfreeze", metavar="LAYER", help="With fine-tune or auto: the lowest layer that trains.")
 @click.option("--augment", default="none", show_default=True, metavar="NAME", help="none, light or strong changes.")
 @click.option("--test", metavar="DATA", help="Report on this data set; then all of DATA trains.")
 @click.option("--holdout", type=float, default=0.2, show_default=True, help="Share held out if DATA has no test part.")

@@ -18,10 +18,10 @@ class Judgement:
 
     @classmethod
     def of(cls, probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Judgement:
-        """Judge probabilities float32 ``[n, classes]`` by the labels int64 ``[n]``."""
-        right = np.asarray(probabilities.argmax(axis=1) == labels)
+        """Judge probabilities float32 ``[n, classes]`` by the labels int64 ``[n]``; what is no number is wrong."""
+        right = np.asarray((probabilities.argmax(axis=1) == labels) & np.isfinite(probabilities).all(axis=1))
         truth = probabilities[np.arange(len(labels)), labels]
-        return cls(float(right.mean()), float(np.mean(np.log(np.maximum(truth, 1e-12)))), right)
+        return cls(float(right.mean()), float(np.mean(np.log(np.fmax(truth, 1e-12)))), right)
 
     def is_better(self, other: Judgement) -> bool:
         """Whether more are answered rightly, or as many and those more surely."""

@@ -153,9 +153,10 @@ def how_trained(info: Mapping[str, Any]) -> str:
     """Say what became of the backbone's weights, from what run.json holds."""
     tuning = info.get("tuning") or {}
     if not tuning.get("epochs_trained"):
-        trials = tuning.get("tried")  # of auto alone
-        tuned = bool(tuning) if trials is None else any(trial["epochs"] for trial in trials)
-        return "frozen, which no tuning improved with confidence" if tuned else "frozen"
+        if "tried" in tuning:  # by auto
+            trained = any(trial["epochs"] for trial in tuning["tried"])
+            return "frozen, which no tuning improved with confidence" if trained else "frozen"
+        return "frozen, which no tuning improved" if tuning else "frozen"
     if tuning["unfreeze"]:
         what = f"tuned from {tuning['unfreeze']} up"
     elif tuning["stages"]:

@@ -19,6 +19,7 @@ from tlplug import progress
 from tlplug.backbones import import_keras
 from tlplug.training.batches import Batch, Batches
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
+from tlplug.training.precision import computing_in, followers
 from tlplug.training.settings import AUTO_RATE, Tuning, default_rate
 from tlplug.training.trainer import Network, compile_network, memory_error, variables_of
 
@@ -117,7 +118,10 @@ def run_range_test(network: Network, batches: Batches, options: Mapping[str, Any
         return loss
 
     try:
-        with progress.task("Finding the learning rate", len(first) + count, "steps") as advance:
+        with (
+            computing_in(network.precision, followers(network.top, network.head)),
+            progress.task("Finding the learning rate", len(first) + count, "steps") as advance,
+        ):
             before = [train(batch, 0.0) for batch in first]
             _assign(variables, values)
             course = _Course(before, guess, count)
