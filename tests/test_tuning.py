@@ -12,7 +12,7 @@ import pytest
 
 from tlplug import load_plugin
 from tlplug.backbones import load_keras
-from tlplug.training.judgement import confidence
+from tlplug.training.judgement import Judgement, confidence
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
 
@@ -388,3 +388,10 @@ def test_too_few_examples_to_choose_on(train, grids, tmp_path):
     assert done.code == 1
     assert "4 training examples are too few to choose the number of epochs on." in done.err
     assert train("run", "--strategy", "full", *QUICK, data=few).code == 0
+
+
+def test_what_is_no_number_is_answered_wrongly():
+    answers = np.array([[np.nan, np.nan], [0.2, 0.8]], np.float32)
+    judged = Judgement.of(answers, np.array([0, 1]))
+    assert judged.right.tolist() == [False, True]
+    assert judged.fit == pytest.approx((np.log(1e-12) + np.log(0.8)) / 2)
