@@ -116,7 +116,7 @@ def test_merged_it_answers_as_it_did(network):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--strategy", "full", "--backbone", "blind"), "LoRA changes attention. Received: 'blind', which has none in"),
+        (("--strategy", "full", "--backbone", "blind"), "The backbone 'blind' has no weights that can train by LoRA,"),
         (("--strategy", "scratch"), "LoRA changes pretrained weights, scratch has none. Valid: --strategy full."),
         (("--strategy", "full", "--set", "tuning.lora=0"), "Option 'lora' is 1 or more. Received: '0'."),
     ],

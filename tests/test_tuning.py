@@ -214,7 +214,7 @@ def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids,
     process = python(START, *command)
     checkpoints = tmp_path / "run.partial" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("choosing-000003-*")):
+    while not list(checkpoints.glob("*/choosing-000003-*")):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -224,7 +224,7 @@ def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids,
         again = f"tlplug train {grids} --resume {tmp_path / 'run'}"
         assert errors.splitlines()[-1] == f"Error: Interrupted. What was trained is kept. To go on, type: {again}"
     assert not (tmp_path / "run").exists()
-    damaged = sorted(checkpoints.glob("choosing-*"))[-1]
+    damaged = sorted(checkpoints.glob("*/choosing-*"))[-1]
     damaged.write_bytes(damaged.read_bytes()[:-9])  # as a failing disk leaves it: the one before serves
     resumed = cli("train", grids, "--plugin", tmp_path / "grids.py", "--resume", tmp_path / "run")
     assert resumed.code == 0, resumed.err

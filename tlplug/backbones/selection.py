@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tlplug.errors import OptionError, PluginError, UsageError
+from tlplug import progress
+from tlplug.errors import OptionError, PluginError, UsageError, WeightsError, first_line
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference, parse_options
 from tlplug.weights import WeightsStore, default_set
@@ -141,8 +142,15 @@ def other_backbones(selection: Selection, **chosen: Any) -> list[Selection]:
         selection: the one that serves when nothing is tried.
         **chosen: as for `select_backbone`.
     """
-    names = [name for name in selection.preprocess.record.candidates if name != selection.entry.name]
-    return [select_backbone(name, **chosen) for name in names]
+    others = []
+    for name in selection.preprocess.record.candidates:
+        if name == selection.entry.name:
+            continue
+        try:
+            others.append(select_backbone(name, **chosen))
+        except (PluginError, UsageError, WeightsError) as error:
+            progress.note(f"{name} was not tried: {first_line(error)}")
+    return others
 
 
 def _suggested(preprocess: Entry, names: set[str], sources: Sequence[Any]) -> dict[str, Any]:

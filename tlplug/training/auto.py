@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from tlplug import progress
 from tlplug.backbones import Selection
 from tlplug.data import TEST, VALIDATION, Dataset, assign_folds
-from tlplug.errors import DataError, PluginError, TrainingError, WeightsError, first_line
+from tlplug.errors import DataError, PluginError, TrainingError, UsageError, WeightsError, first_line
 from tlplug.features import augmenter_for
-from tlplug.heads import HeadChoice
+from tlplug.heads import FittedHead, HeadChoice
 from tlplug.training.callbacks import check_callbacks
 from tlplug.training.candidate import Candidate, NothingToTrainError, Surroundings
-from tlplug.training.fine_tune import be_deterministic, before_tuning, finish
+from tlplug.training.fine_tune import be_deterministic, before_tuning, train_finally
 from tlplug.training.frozen import FOLDS, MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
 from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.mixup import check_mixup
@@ -44,6 +44,7 @@ LEAST_FOLDS = 3
 """Of the training part."""
 
 Parts = Sequence[NDArray[np.bool_]]
+Answers = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def train_auto(
         return replace(frozen, metrics=before_tuning(frozen), tuning={**about, "tried": []})
     labels = np.concatenate([fitting.labels[part] for part in parts])
     judge = _Judge(labels, head.seed)
-    judge.takes(_frozen_answers(embedded, head, parts), started, selections[0])
+    heads, answers = _fitted_without(embedded, head, parts)
+    judge.takes(answers, started, selections[0])
     default = embedded
     for selection in selections[1:]:
         started = time.perf_counter()
@@ -148,8 +150,10 @@ def train_auto(
             continue
         if other.data.digests != default.data.digests:
             progress.note(f"{selection.entry.name} was not tried: it does not read the same examples.")
-        elif judge.takes(_frozen_answers(other, head, parts), started, selection):
-            embedded = other
+            continue
+        own, answers = _fitted_without(other, head, parts)
+        if judge.takes(answers, started, selection):
+            embedded, heads = other, own
     frozen = fit_frozen(embedded, head, **fit)
     metrics = before_tuning(frozen)
     if embedded is not default:
@@ -157,17 +161,16 @@ def train_auto(
     best: Candidate | None = None
     if min(fitting.counts().values()) < FEW:
         progress.note(f"A class has fewer than {FEW} training examples: the backbone stays frozen.")
-    elif judge.best.accuracy < 1:
-        try:
-            best = _tuned(_candidates(frozen, head, tuning, around), parts, judge)
-        except NothingToTrainError:
-            progress.note(f"{frozen.selection.entry.name} has nothing that can train: it stays frozen.")
+    elif judge.best.accuracy == 1:
+        progress.note("All held-out training examples are answered rightly: the backbone stays frozen.")
+    else:
+        best = _tuned(_candidates(frozen, head, tuning, around), parts, heads, judge)
     taken = [trial for trial in judge.trials if trial.taken][-1]
     about |= {"tried": [asdict(trial) for trial in judge.trials], "held_out": len(labels), "stages": taken.stages}
     metrics["validation"] = {"accuracy": taken.accuracy, "log_loss": taken.log_loss}
     if best is None:
         return replace(frozen, metrics=metrics, tuning=about)
-    return finish(best, tuning.options["epochs"], metrics, about)
+    return train_finally(best, tuning.options["epochs"], metrics, about)
 
 
 class _Judge:
@@ -220,30 +223,38 @@ class _Judge:
         return taken
 
 
-def _frozen_answers(embedded: EmbeddedData, head: HeadChoice, parts: Parts) -> NDArray[np.float32]:
-    """Fit the head without each part; return the probabilities that it gives those examples, part after part."""
+def _fitted_without(embedded: EmbeddedData, head: HeadChoice, parts: Parts) -> tuple[list[FittedHead], Answers]:
+    """Fit the head without each part; return the heads, and the probabilities that each gives its part, in order."""
     fitting = embedded.data.take(embedded.data.splits != TEST)
-    rows, answers = embedded.embeddings[: len(fitting)], []
+    rows, heads = embedded.embeddings[: len(fitting)], []
     for part in parts:
         own = fitting.take(~part)
         folds = assign_folds(own.labels, own.digests, FOLDS, head.seed)
-        fitted = head.fit(rows[~part], own.labels, outputs=len(fitting.classes), folds=folds)
-        answers.append(fitted.predict(rows[part]))
-    return np.concatenate(answers)
+        heads.append(head.fit(rows[~part], own.labels, outputs=len(fitting.classes), folds=folds))
+    return heads, np.concatenate([fitted.predict(rows[part]) for fitted, part in zip(heads, parts, strict=True)])
 
 
-def _tuned(candidates: Iterable[Candidate], parts: Parts, judge: _Judge) -> Candidate | None:
-    """Try candidates until one is no better than what was tried before it; return the best; None where none is."""
+def _tuned(
+    candidates: Iterable[Candidate], parts: Parts, heads: Sequence[FittedHead], judge: _Judge
+) -> Candidate | None:
+    """Try candidates until one is no better than what was tried before it; return the best; None where none is.
+
+    Args:
+        candidates: in the order in which they are tried.
+        parts: that are held out in turn.
+        heads: what training without each of them starts from.
+        judge: compares.
+    """
     be_deterministic()
     best, started = None, time.perf_counter()
-    for number, candidate in enumerate(candidates, start=1):
-        epochs = candidate.tuning.options["epochs"]
+    for candidate in candidates:
+        epochs, answers = candidate.tuning.options["epochs"], np.empty((0, 0), np.float32)
         try:
-            answers = candidate.judge(f"{number}-fold-1", parts[0], epochs)
-            for fold, part in enumerate(parts[1:], start=2):
-                if judge.confidence(answers) < HOPELESS:
+            for fold, (part, head) in enumerate(zip(parts, heads, strict=True), start=1):
+                if fold > 1 and judge.confidence(answers) < HOPELESS:
                     break
-                answers = np.concatenate([answers, candidate.judge(f"{number}-fold-{fold}", part, epochs)])
+                more = candidate.judge(f"fold-{fold}", part, head, epochs)
+                answers = np.concatenate([answers, more]) if fold > 1 else more
         except TrainingError as error:
             progress.note(f"What was tried last is given up: {error}")
             break
@@ -257,14 +268,26 @@ def _tuned(candidates: Iterable[Candidate], parts: Parts, judge: _Judge) -> Cand
 
 
 def _candidates(frozen: Training, head: HeadChoice, tuning: Tuning, around: Surroundings) -> Iterator[Candidate]:
-    """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them."""
+    """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them.
+
+    Raises:
+        UsageError: what is asked for does not exist.
+    """
     if tuning.stages is not None or tuning.unfreeze is not None:
         yield Candidate.prepare(frozen, head, tuning, around)
         return
-    stages = 1
-    while True:
-        candidate = Candidate.prepare(frozen, head, replace(tuning, stages=stages), around)
-        yield candidate
-        if stages >= candidate.stages:
+    stages, most = 1, None
+    while most is None or stages < most:
+        stages = stages if most is None else min(2 * stages, most)
+        try:
+            candidate = Candidate.prepare(frozen, head, replace(tuning, stages=stages), around)
+        except NothingToTrainError as error:
+            most = error.stages
+            if stages >= most:
+                progress.note(f"It stays frozen: {error}")
+        except UsageError as error:
+            progress.note(f"It stays frozen: {error}")
             return
-        stages = min(2 * stages, candidate.stages)
+        else:
+            most = candidate.stages
+            yield candidate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +36,7 @@ from tlplug.training.precision import choose_precision
 from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
 from tlplug.training.trainer import Network, TrainerState, embeddings_of, tune
+from tlplug.training.unfreezing import rate_factors, thaw
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +58,15 @@ class Surroundings:
 
 
 class NothingToTrainError(UsageError):
-    """What would train has no weights."""
+    """What would train has no weights that can.
+
+    Attributes:
+        stages: how many the network has.
+    """
+
+    def __init__(self, message: str, stages: int) -> None:
+        super().__init__(message)
+        self.stages = stages
 
 
 @dataclass
@@ -89,6 +100,7 @@ class Candidate:
     _precision: str
     _rates: RateFinder
     _updates: Updates | None
+    _folder: Path | None
     _network: Network = field(init=False)
 
     @classmethod
@@ -116,18 +128,21 @@ class Candidate:
             # Inputs without a name are called something else in every build: their order says which is which.
             beside = [compiled.inputs[places[tensor.name]].name for tensor in top.inputs[1:]]
             trunk = Trunk(compiled, preprocess, cut=True, beside=beside, augmenter=augmenter)
-        _thaw(top, normalizations=tuning.strategy == "scratch")
-        if not top.trainable_variables:
-            raise NothingToTrainError(
-                f"{'The backbone' if cut is None else 'The part that would train of'} {selection.entry.name!r} has no "
-                "weights that can train. Valid: --strategy features."
-            )
+        thaw(top, normalizations=tuning.strategy == "scratch")
         updates = None
         if rank := tuning.options["lora"]:
             import_keras().utils.set_random_seed(choice.seed)
             with devices.scope():
                 updates = Updates.added(built.model, top, rank)
+        if not top.trainable_variables:
+            part, stages = "The backbone" if cut is None else "What would train of", len(stages_of(built.model, named))
+            lora = " by LoRA, which changes attention. Valid: without tuning.lora, or" if rank else ". Valid:"
+            message = f"{part} {selection.entry.name!r} has no weights that can train{lora} --strategy features."
+            raise NothingToTrainError(message, stages)
         fitting = frozen.data.take(frozen.data.splits != TEST)
+        # Checkpoints of anything else are not gone on from, such as of another backbone that auto could reach then.
+        kept = json.dumps([built.digest, cut, tuning.to_json()])
+        folder = around.checkpoints and around.checkpoints / hashlib.sha256(kept.encode()).hexdigest()[:16]
         views = range(tuning.options["views"] + 1) if augmenter else range(1)
         return cls(
             frozen=frozen,
@@ -141,13 +156,14 @@ class Candidate:
             _top=top,
             _trunk=trunk,
             _windows=trunk.windows(fitting.sources, fitting.digests, views),
-            _factors=_factors(built.model, named, tuning.options["rate_decay"]),
+            _factors=rate_factors(built.model, named, tuning.options["rate_decay"]),
             # With the states of its generators of random numbers, which get_weights() leaves out.
             _start=[(variable, np.array(variable.value)) for variable in built.model.variables],
             _devices=devices,
             _precision=choose_precision(tuning.options["precision"], top),
-            _rates=RateFinder(tuning, choice.seed, around.checkpoints),
+            _rates=RateFinder(tuning, choice.seed, folder),
             _updates=updates,
+            _folder=folder,
         )
 
     def about(self) -> dict[str, Any]:
@@ -171,14 +187,21 @@ class Candidate:
         label = "Choosing the number of epochs"
         return self._train(phase, label, ~held_out, head, epochs=self.tuning.options["epochs"], judged=held_out)
 
-    def judge(self, phase: str, held_out: NDArray[np.bool_], epochs: int) -> NDArray[np.float32]:
-        """Train without some examples for some epochs; return how those are answered then, see `answers`."""
-        done = Checkpoints(self.around.checkpoints, f"judged-{phase}")
+    def judge(self, phase: str, held_out: NDArray[np.bool_], head: FittedHead, epochs: int) -> NDArray[np.float32]:
+        """Train without some examples; return how those are answered then, see `answers`.
+
+        Args:
+            phase: names the checkpoints.
+            held_out: bool ``[n]`` of the fitting examples.
+            head: fitted without them.
+            epochs: of the training.
+        """
+        done = Checkpoints(self._folder, f"judged-{phase}")
         if (kept := done.latest()) is None:
-            self._train(phase, "Judging", ~held_out, self._head(~held_out), epochs=epochs)
+            self._train(phase, "Judging", ~held_out, head, epochs=epochs)
             kept = Checkpoint({"answers": self.answers(held_out)}, {})
             done.save(epochs, kept)
-            Checkpoints(self.around.checkpoints, phase).clear()
+            Checkpoints(self._folder, phase).clear()
         return kept.arrays["answers"]
 
     def answers(self, examples: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -252,31 +275,10 @@ class Candidate:
                 self._rates.options_for(self._network, batches, epochs),
                 epochs=epochs,
                 label=label,
-                checkpoints=Checkpoints(self.around.checkpoints, phase),
+                checkpoints=Checkpoints(self._folder, phase),
                 evaluate=evaluate if judged is not None else None,
                 callbacks=callbacks,
             )
-
-
-def _thaw(top: keras.Model, *, normalizations: bool) -> None:
-    """Let a network train; its batch normalizations only where they are to learn their statistics."""
-    keras = import_keras()
-    for layer in top._flatten_layers():  # each: a model that is trainable itself tells its layers nothing
-        layer.trainable = True
-    for layer in top._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization) and not normalizations:
-            layer.trainable = False
-
-
-def _factors(model: keras.Model, named: Sequence[str], decay: float) -> dict[str, float]:
-    """What the rate of each variable is multiplied with: less from stage to stage, from the top down."""
-    depth = {name: stage.number - 1 for stage in stages_of(model, named) for name in stage.layers}
-    return {
-        variable.path: decay ** depth[layer.name]
-        for layer in model._flatten_layers(include_self=False)
-        if layer.name in depth
-        for variable in layer.variables
-    }
 
 
 def _copy_of(model: keras.Model) -> keras.Model:

@@ -76,7 +76,7 @@ def train_tuned(
     if epochs == 0:
         progress.note("The held-out part of the training examples was answered no better: the frozen model remains.")
         return replace(frozen, metrics=metrics, tuning={**about, **candidate.about(), "epochs_trained": 0})
-    return finish(candidate, epochs, metrics, about)
+    return train_finally(candidate, epochs, metrics, about)
 
 
 def be_deterministic() -> None:
@@ -93,7 +93,7 @@ def before_tuning(frozen: Training) -> dict[str, Any]:
     return metrics | {name: value for name, value in frozen.metrics.items() if name == "random_weights"}
 
 
-def finish(candidate: Candidate, epochs: int, metrics: dict[str, Any], about: dict[str, Any]) -> Training:
+def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], about: dict[str, Any]) -> Training:
     """Train a candidate on all of its examples, and measure it on the test part.
 
     Args:

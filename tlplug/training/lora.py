@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug.backbones import import_keras
-from tlplug.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -37,15 +36,13 @@ class Updates:
     def added(cls, model: keras.Model, top: keras.Model, rank: int) -> Updates:
         """Give the query and value projections in the part of a network that trains an update each.
 
-        Nothing else of the network trains any more. The updates are nothing at first.
+        Nothing else of the network trains any more, so nothing at all where there is no attention. The updates are
+        nothing at first.
 
         Args:
             model: the network.
             top: the part of it.
             rank: of the updates.
-
-        Raises:
-            UsageError: there is no attention in it.
 
         Example::
 
@@ -61,11 +58,6 @@ class Updates:
             for part in layer._flatten_layers(include_self=False, recursive=False)
             if part.name in PROJECTIONS
         ]
-        if not layers:
-            raise UsageError(
-                f"LoRA changes attention. Received: {model.name!r}, which has none in what would train. Valid: a "
-                "backbone of transformer layers, or leave out tuning.lora."
-            )
         updates = cls(list(model.weights), [(layer, layer.kernel) for layer in layers])
         for variable in top.trainable_variables:
             variable.trainable = False

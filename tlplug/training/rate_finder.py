@@ -184,7 +184,7 @@ class RateFinder:
 
     def __init__(self, tuning: Tuning, seed: int, folder: Path | None) -> None:
         self._default, self._options, self._seed = default_rate(tuning.strategy), tuning.options, seed
-        self._kept = Checkpoints(folder, f"rate-{tuning.stages or 'all'}")
+        self._kept = Checkpoints(folder, "rate")
         self.found: RangeTest | None = None
 
     def options_for(self, network: Network, batches: Batches, epochs: int) -> Mapping[str, Any]:

@@ -187,6 +187,8 @@ def check_tuning(
         raise UsageError(f"The strategy {strategy!r} trains all stages. Valid: --strategy fine-tune with --stages.")
     if strategy == "scratch" and "lora" in given:
         raise UsageError("LoRA changes pretrained weights, scratch has none. Valid: --strategy full.")
+    if stages is not None and stages < 1:
+        raise UsageError(f"At least one stage trains. Received: --stages {stages}. Valid: --stages 1.")
     if stages is not None and unfreeze is not None:
         raise UsageError("Either --stages or --unfreeze says what trains. Received: both.")
     return Tuning.of(strategy, given, stages=stages, unfreeze=unfreeze, augment=augment)

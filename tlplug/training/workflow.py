@@ -63,6 +63,10 @@ def run_training(
         refit=refit,
         tensorboard=tensorboard,
     )
+    if tuning is None and callbacks:
+        raise UsageError("Callbacks are for a backbone that trains. Valid: strategy='fine-tune'.")
+    if strategy == AUTO and unfreeze is not None and backbone is None:
+        raise UsageError("--unfreeze names a layer of one backbone: say with --backbone of which.")
     choice = HeadChoice.of(head, parts["head"], seed)
     if not isinstance(data, Dataset):
         data = load_data(data, seed=seed, options=parts["reader"])
