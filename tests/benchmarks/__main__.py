@@ -14,7 +14,20 @@ from pathlib import Path
 from tlplug.storage import cache_dir
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-NAMES = ("accuracy", "texts", "sounds", "series", "hub", "strategies", "auto", "modalities", "speed", "head", "memory")
+NAMES = (
+    "accuracy",
+    "texts",
+    "sounds",
+    "series",
+    "hub",
+    "strategies",
+    "auto",
+    "tuning",
+    "modalities",
+    "speed",
+    "head",
+    "memory",
+)
 
 
 def main(names: list[str]) -> None:

@@ -71,6 +71,25 @@ def made_photos(tux: Path, target: Path, count: int = 2000, seed: int = 0) -> Pa
     return target
 
 
+def held_out_stamps(tux: Path, photos: Path, target: Path, share: float = 0.2, seed: int = 0) -> Path:
+    """Copy the photos of `made_photos` into ``train`` and ``test``, once: those of a share of each class's stamps test.
+
+    So no stamp is in both parts.
+    """
+    if not target.exists():
+        files, chance = sorted(tux.glob("*/*.png")), random.Random(seed)  # noqa: S311 - no secret
+        held_out: set[int] = set()
+        for name in sorted({file.parent.name for file in files}):
+            own = [number for number, file in enumerate(files) if file.parent.name == name]
+            held_out.update(chance.sample(own, round(share * len(own))))
+        with new_folder(target) as folder:
+            for photo in sorted(photos.glob("*/*.jpg")):
+                part = "test" if int(photo.stem) % len(files) in held_out else "train"
+                (folder / part / photo.parent.name).mkdir(parents=True, exist_ok=True)
+                shutil.copy(photo, folder / part / photo.parent.name)
+    return target
+
+
 def many_photos(photos: Path, target: Path, times: int = 10) -> Path:
     """Copy a set of JPEGs some times, once; every copy has other bytes after its end, so it is another example."""
     if not target.exists():
