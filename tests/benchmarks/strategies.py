@@ -11,14 +11,13 @@ from typing import Any
 from tests.benchmarks.accuracy import Row
 from tests.benchmarks.sounds import voices
 
-SEEDS = 5
+SEEDS = 3
 
 STRATEGIES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("", {}),
     ("--strategy fine-tune", {"strategy": "fine-tune"}),
     ("--strategy fine-tune --stages 2", {"strategy": "fine-tune", "stages": 2}),
     ("--strategy full", {"strategy": "full"}),
-    ("--strategy auto", {"strategy": "auto"}),
 )
 
 
