@@ -26,9 +26,10 @@ from tlplug.specs import Backbone
 
 
 def pytest_configure():
-    """A shell that starts jobs in the background has them ignore Ctrl-C, and so would every process of a test."""
+    # A shell that starts jobs in the background has them ignore Ctrl-C, and so would every process of a test.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as tlplug does, if a test imports TensorFlow before it
 
 
 @pytest.fixture(autouse=True)

@@ -140,6 +140,7 @@ def test_the_best_backbone_serves_where_none_is_named(train, tmp_path):
     assert [trial["backbone"] for trial in tuning_of(tmp_path / "named")["tried"]] == ["mean"]
 
 
+@pytest.mark.slow
 def test_the_test_part_has_no_say(train, waves, tmp_path):
     """With all labels of the test part wrong, the same is tried, and the same is chosen."""
     parts = [write(tmp_path / name, 30, ("train", "test")) for name in ("right", "wrong")]
@@ -209,6 +210,7 @@ def test_a_backbone_that_cannot_train_says_so(cli, waves, tmp_path):
 START = "import sys; from tlplug.cli import main; sys.argv = ['tlplug', *sys.argv[1:]]; sys.exit(main())"
 
 
+@pytest.mark.slow
 def test_killed_between_two_folds_it_goes_on_to_the_same_weights(train, waves, tmp_path, python, cli):
     arguments = ("--strategy", "auto", "--plugin", tmp_path / "waves.py", *LEARNS, "--stages", 3)
     assert train("whole", *LEARNS, "--stages", 3).code == 0

@@ -26,7 +26,8 @@ PAGES = {
 }
 """Of each page: the benchmark that gives its figures."""
 
-BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "strategies", "modalities", "speed", "head", "memory"]
+BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "strategies", "auto", "tuning", "modalities", "speed"]
+BENCHMARKS += ["head", "memory"]
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def run_page(name, shell, folder, start=""):
     return outputs
 
 
+@pytest.mark.slow
 def test_the_page_on_your_own_backbone_runs_from_top_to_bottom(shell, tmp_path):
     pytest.importorskip("tlplug_vision")
     outputs = run_page("your-own-backbone.md", shell, tmp_path)

@@ -174,7 +174,9 @@ def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     assert all(np.array_equal(before[path], after[path]) for path in before)
 
 
-@pytest.mark.parametrize("arguments", [("full",), ("scratch", "--set", "tuning.patience=0")])
+@pytest.mark.parametrize(
+    "arguments", [("full",), pytest.param(("scratch", "--set", "tuning.patience=0"), marks=pytest.mark.slow)]
+)
 def test_a_rate_that_is_found(train, tmp_path, arguments):
     done = train("run", "--epochs", 8, "--learning-rate", "auto", "--strategy", *arguments)
     assert done.code == 0, done.err
@@ -205,7 +207,12 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(
-    ("how", "more"), [(signal.SIGKILL, ()), (signal.SIGINT, ()), (signal.SIGKILL, ("--learning-rate", "auto"))]
+    ("how", "more"),
+    [
+        (signal.SIGKILL, ()),
+        pytest.param(signal.SIGINT, (), marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, ("--learning-rate", "auto"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids, tmp_path, python, cli, how, more):
     arguments = ("--strategy", "full", "--augment", "light", "--set", "tuning.patience=8", "--epochs", 12, *more)

@@ -104,6 +104,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_several_devices_take_the_steps_of_one(python):
     process = python(DIVIDED + STEPS)
     output, errors = process.communicate(timeout=300)

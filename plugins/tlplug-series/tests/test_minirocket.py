@@ -159,14 +159,9 @@ def test_random_weights_are_other_biases():
     np.testing.assert_array_equal(deviations, 1)
 
 
-def test_its_biases_have_a_finite_gradient(minirocket):
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(minirocket(generate(2, LENGTH, seed=0)[..., None], training=True) ** 2)
-    (gradient,) = tape.gradient(loss, minirocket.trainable_variables)
-    assert np.isfinite(gradient.numpy()).all()
-    assert np.any(gradient.numpy() != 0)
+def test_nothing_in_it_trains(minirocket):
+    minirocket.trainable = True
+    assert minirocket.trainable_variables == []
 
 
 def test_damaged_weights_are_refused_in_one_line(tmp_path):

@@ -43,7 +43,7 @@ class ProportionsAboveBiases(keras.layers.Layer):
         self._kernels = [
             (kernels(place)[:, None] * share).reshape(TAPS * channels, KERNELS) for place, share in enumerate(shares)
         ]
-        # A share above a bias is a step in it, which has no slope: neither can be trained.
+        # Fixed, as the kernels are: trained, the ramps are so steep that the loss jumps from step to step.
         self.biases = self.add_weight(name="biases", shape=(FEATURES,), initializer="random_normal", trainable=False)
         self.biases.assign(self.biases * 20)  # `random_normal` has deviation 0.05
         self.deviations = self.add_weight(
