@@ -101,7 +101,7 @@ def without_times(tried):
 
 
 def test_more_stages_are_tried_as_long_as_they_are_better(train, tmp_path):
-    done = train("run", *LEARNS)
+    done = train("run", *LEARNS, "--tensorboard", tmp_path / "board")
     assert done.code == 0, done.err
     tuning, metrics = tuning_of(tmp_path / "run"), json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert [trial["stages"] for trial in tuning["tried"]] == [0, 1, 2, 3][: len(tuning["tried"])]
@@ -116,6 +116,8 @@ def test_more_stages_are_tried_as_long_as_they_are_better(train, tmp_path):
     assert len(table) == len(tuning["tried"])
     assert [line.endswith("chosen") for line in table].index(True) == tuning["tried"].index(taken[-1])
     assert "retracing" not in done.err
+    trained = {f"stages-{trial['stages']}-fold-1" for trial in tuning["tried"][1:]}
+    assert {path.name for path in (tmp_path / "board").iterdir()} >= {*trained, "final"}
     report = (tmp_path / "run" / "report.html").read_text()
     assert "What was tried" in report
     assert f"<td>{taken[-1]['parameters']:,}</td>" in report
@@ -217,7 +219,7 @@ def test_killed_between_two_folds_it_goes_on_to_the_same_weights(train, waves, t
     process = python(START, "train", waves, *arguments, "--out", tmp_path / "run")
     checkpoints = tmp_path / "run.partial" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("*/judged-fold-1-*")) or list(checkpoints.glob("*/fold-1-*")):
+    while not list(checkpoints.glob("*/judged-stages-3-fold-1-*")) or list(checkpoints.glob("*/stages-3-fold-1-*")):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)

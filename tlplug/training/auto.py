@@ -249,16 +249,18 @@ def _tuned(
     best, started = None, time.perf_counter()
     for candidate in candidates:
         epochs, answers = candidate.tuning.options["epochs"], np.empty((0, 0), np.float32)
+        stages = candidate.tuning.stages
+        what = candidate.tuning.unfreeze if stages is None else f"stages-{stages}"
         try:
             for fold, (part, head) in enumerate(zip(parts, heads, strict=True), start=1):
                 if fold > 1 and judge.confidence(answers) < HOPELESS:
                     break
-                more = candidate.judge(f"fold-{fold}", part, head, epochs)
+                more = candidate.judge(f"{what}-fold-{fold}", part, head, epochs)
                 answers = np.concatenate([answers, more]) if fold > 1 else more
         except TrainingError as error:
             progress.note(f"What was tried last is given up: {error}")
             break
-        trained = {"stages": candidate.tuning.stages, "epochs": epochs, "parameters": candidate.parameters}
+        trained = {"stages": stages, "epochs": epochs, "parameters": candidate.parameters}
         if not judge.takes(answers, started, candidate.frozen.selection, **trained):
             break
         best, started = candidate, time.perf_counter()
