@@ -2,7 +2,7 @@
 
 from tlplug.training.auto import train_auto
 from tlplug.training.callbacks import with_scalars
-from tlplug.training.candidate import Surroundings
+from tlplug.training.candidate import TrainingContext
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows
@@ -18,8 +18,8 @@ __all__ = [
     "MAX_UNREADABLE",
     "STRATEGIES",
     "TRIED",
-    "Surroundings",
     "Training",
+    "TrainingContext",
     "Tuning",
     "check_request",
     "check_strategy",

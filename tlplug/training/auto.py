@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from tlplug import progress
 from tlplug.backbones import Selection
-from tlplug.data import TEST, VALIDATION, Dataset, assign_folds
+from tlplug.data import VALIDATION, Dataset, assign_folds
 from tlplug.errors import DataError, PluginError, TrainingError, UsageError, WeightsError, first_line
 from tlplug.features import augmenter_for
 from tlplug.heads import FittedHead, HeadChoice
 from tlplug.training.callbacks import check_callbacks
-from tlplug.training.candidate import Candidate, NothingToTrainError, Surroundings
+from tlplug.training.candidate import Candidate, NothingToTrainError, TrainingContext
 from tlplug.training.fine_tune import be_deterministic, before_tuning, train_finally
-from tlplug.training.frozen import FOLDS, MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
+from tlplug.training.frozen import MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
 from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
@@ -44,7 +44,6 @@ LEAST_FOLDS = 3
 """Of the training part."""
 
 Parts = Sequence[NDArray[np.bool_]]
-Answers = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def train_auto(
     selections: Sequence[Selection],
     head: HeadChoice,
     tuning: Tuning,
-    around: Surroundings,
+    context: TrainingContext,
     *,
     against_random: bool = False,
     max_unreadable: float = MAX_UNREADABLE,
@@ -115,7 +114,7 @@ def train_auto(
         head: the head, its options, and the seed of everything random.
         tuning: how to train; where it says neither stages nor a layer, the topmost stage is tried, then twice as many
             as long as they are better.
-        around: the runtime, the checkpoints and the callbacks.
+        context: the runtime, the checkpoints and the callbacks.
         against_random, max_unreadable: see `train_frozen`.
 
     Raises:
@@ -123,48 +122,39 @@ def train_auto(
         DataError: as `train_frozen`.
         TrainingError: as `train_tuned`.
     """
-    check_callbacks(around.callbacks)
+    check_callbacks(context.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup(selections, tuning)
     started = time.perf_counter()
-    embedded = embed_data(data, selections[0], runtime=around.runtime, max_unreadable=max_unreadable)
-    fitting = embedded.data.take(embedded.data.splits != TEST)
+    default = embed_data(data, selections[0], runtime=context.runtime, max_unreadable=max_unreadable)
+    fitting = default.fitting
     parts = held_out_parts(fitting, head.seed)
-    fit: dict[str, Any] = {"runtime": around.runtime, "against_random": against_random}
+    fit: dict[str, Any] = {"runtime": context.runtime, "against_random": against_random}
     about: dict[str, Any] = {**tuning.to_json(), "stages": 0, "epochs_trained": 0}
     if not parts:
         progress.note("There are too few training examples to compare anything on: the backbone stays frozen.")
-        frozen = fit_frozen(embedded, head, **fit)
+        frozen = fit_frozen(default, head, **fit)
         return replace(frozen, metrics=before_tuning(frozen), tuning={**about, "tried": []})
     labels = np.concatenate([fitting.labels[part] for part in parts])
     judge = _Judge(labels, head.seed)
-    heads, answers = _fitted_without(embedded, head, parts)
+    embedded = default
+    heads, answers = default.fit_without(head, parts)
     judge.takes(answers, started, selections[0])
-    default = embedded
-    for selection in selections[1:]:
-        started = time.perf_counter()
-        try:
-            other = embed_data(data, selection, runtime=around.runtime, max_unreadable=max_unreadable)
-        except (DataError, PluginError, WeightsError) as error:
-            progress.note(f"{selection.entry.name} was not tried: {first_line(error)}")
-            continue
-        if other.data.digests != default.data.digests:
-            progress.note(f"{selection.entry.name} was not tried: it does not read the same examples.")
-            continue
-        own, answers = _fitted_without(other, head, parts)
-        if judge.takes(answers, started, selection):
+    for other, started in _others(data, selections[1:], default, context.runtime, max_unreadable):
+        own, answers = other.fit_without(head, parts)
+        if judge.takes(answers, started, other.selection):
             embedded, heads = other, own
     frozen = fit_frozen(embedded, head, **fit)
     metrics = before_tuning(frozen)
     if embedded is not default:
-        metrics["default_backbone"] = fit_frozen(default, head, runtime=around.runtime).metrics["test"]
+        metrics["default_backbone"] = fit_frozen(default, head, runtime=context.runtime).metrics["test"]
     best: Candidate | None = None
     if min(fitting.counts().values()) < FEW:
         progress.note(f"A class has fewer than {FEW} training examples: the backbone stays frozen.")
     elif judge.best.accuracy == 1:
         progress.note("All held-out training examples are answered rightly: the backbone stays frozen.")
     else:
-        best = _tuned(_candidates(frozen, head, tuning, around), parts, heads, judge)
+        best = _tuned(_candidates(frozen, head, tuning, context), parts, heads, judge)
     taken = [trial for trial in judge.trials if trial.taken][-1]
     about |= {"tried": [asdict(trial) for trial in judge.trials], "held_out": len(labels), "stages": taken.stages}
     metrics["validation"] = {"accuracy": taken.accuracy, "log_loss": taken.log_loss}
@@ -223,15 +213,21 @@ class _Judge:
         return taken
 
 
-def _fitted_without(embedded: EmbeddedData, head: HeadChoice, parts: Parts) -> tuple[list[FittedHead], Answers]:
-    """Fit the head without each part; return the heads, and the probabilities that each gives its part, in order."""
-    fitting = embedded.data.take(embedded.data.splits != TEST)
-    rows, heads = embedded.embeddings[: len(fitting)], []
-    for part in parts:
-        own = fitting.take(~part)
-        folds = assign_folds(own.labels, own.digests, FOLDS, head.seed)
-        heads.append(head.fit(rows[~part], own.labels, outputs=len(fitting.classes), folds=folds))
-    return heads, np.concatenate([fitted.predict(rows[part]) for fitted, part in zip(heads, parts, strict=True)])
+def _others(
+    data: Dataset, selections: Sequence[Selection], default: EmbeddedData, runtime: str | None, max_unreadable: float
+) -> Iterator[tuple[EmbeddedData, float]]:
+    """Yield the data embedded by each other backbone that can be had and reads the same examples, and its beginning."""
+    for selection in selections:
+        started = time.perf_counter()
+        try:
+            embedded = embed_data(data, selection, runtime=runtime, max_unreadable=max_unreadable)
+        except (DataError, PluginError, WeightsError) as error:
+            progress.note(f"{selection.entry.name} was not tried: {first_line(error)}")
+            continue
+        if embedded.data.digests == default.data.digests:
+            yield embedded, started
+        else:
+            progress.note(f"{selection.entry.name} was not tried: it does not read the same examples.")
 
 
 def _tuned(
@@ -248,20 +244,19 @@ def _tuned(
     be_deterministic()
     best, started = None, time.perf_counter()
     for candidate in candidates:
-        epochs, answers = candidate.tuning.options["epochs"], np.empty((0, 0), np.float32)
-        stages = candidate.tuning.stages
+        epochs, stages = candidate.tuning.options["epochs"], candidate.tuning.stages
         what = candidate.tuning.unfreeze if stages is None else f"stages-{stages}"
+        answers: list[NDArray[np.float32]] = []
         try:
             for fold, (part, head) in enumerate(zip(parts, heads, strict=True), start=1):
-                if fold > 1 and judge.confidence(answers) < HOPELESS:
+                answers.append(candidate.judge(f"{what}-fold-{fold}", part, head, epochs))
+                if judge.confidence(np.concatenate(answers)) < HOPELESS:
                     break
-                more = candidate.judge(f"{what}-fold-{fold}", part, head, epochs)
-                answers = np.concatenate([answers, more]) if fold > 1 else more
         except TrainingError as error:
             progress.note(f"What was tried last is given up: {error}")
             break
         trained = {"stages": stages, "epochs": epochs, "parameters": candidate.parameters}
-        if not judge.takes(answers, started, candidate.frozen.selection, **trained):
+        if not judge.takes(np.concatenate(answers), started, candidate.frozen.selection, **trained):
             break
         best, started = candidate, time.perf_counter()
         if judge.best.accuracy == 1:
@@ -269,20 +264,20 @@ def _tuned(
     return best
 
 
-def _candidates(frozen: Training, head: HeadChoice, tuning: Tuning, around: Surroundings) -> Iterator[Candidate]:
+def _candidates(frozen: Training, head: HeadChoice, tuning: Tuning, context: TrainingContext) -> Iterator[Candidate]:
     """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them.
 
     Raises:
         UsageError: what is asked for does not exist.
     """
     if tuning.stages is not None or tuning.unfreeze is not None:
-        yield Candidate.prepare(frozen, head, tuning, around)
+        yield Candidate.prepare(frozen, head, tuning, context)
         return
     stages, most = 1, None
     while most is None or stages < most:
         stages = stages if most is None else min(2 * stages, most)
         try:
-            candidate = Candidate.prepare(frozen, head, replace(tuning, stages=stages), around)
+            candidate = Candidate.prepare(frozen, head, replace(tuning, stages=stages), context)
         except NothingToTrainError as error:
             most = error.stages
             if stages >= most:

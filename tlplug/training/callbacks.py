@@ -11,7 +11,8 @@ from typing import Any
 from tlplug.backbones import import_keras
 from tlplug.errors import UsageError
 
-_FIGURES = {"validation_accuracy": "val_accuracy", "validation_loss": "val_loss"}
+FIGURES = {"validation_accuracy": "val_accuracy", "validation_loss": "val_loss"}
+"""Figures of an epoch, and what callbacks of Keras know them as."""
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> None:
@@ -86,4 +87,4 @@ def keras_figures(figures: Mapping[str, float]) -> dict[str, float]:
     >>> keras_figures({"loss": 0.5, "validation_accuracy": 0.9})
     {'loss': 0.5, 'val_accuracy': 0.9}
     """
-    return {_FIGURES.get(name, name): value for name, value in figures.items()}
+    return {FIGURES.get(name, name): value for name, value in figures.items()}

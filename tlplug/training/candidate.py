@@ -20,7 +20,7 @@ from tlplug.backbones import (
     stages_of,
     with_model,
 )
-from tlplug.data import TEST, Dataset, assign_folds
+from tlplug.data import TEST, Dataset
 from tlplug.errors import UsageError
 from tlplug.features import Trunk, Window, augmenter_for, compile_backbone, compile_tuned
 from tlplug.heads import FittedHead, HeadChoice
@@ -29,13 +29,13 @@ from tlplug.training.batches import Batches
 from tlplug.training.callbacks import in_phase
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.devices import Devices
-from tlplug.training.frozen import FOLDS, Training
+from tlplug.training.frozen import Training
 from tlplug.training.judgement import Judgement
 from tlplug.training.lora import Updates
 from tlplug.training.precision import choose_precision
 from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
-from tlplug.training.trainer import Network, TrainerState, embeddings_of, tune
+from tlplug.training.trainer import Network, TrainerState, tune
 from tlplug.training.unfreezing import rate_factors, thaw
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a training has around it.
+class TrainingContext:
+    """What a training runs in.
 
     Attributes:
         runtime: of the frozen part and of the result; the best that takes them when None.
@@ -77,7 +77,7 @@ class Candidate:
         frozen: the model; its head is what training starts from.
         choice: how its head was chosen.
         tuning: what trains, and how.
-        around: the runtime, the checkpoints and the callbacks.
+        context: the runtime, the checkpoints and the callbacks.
         fitting: the examples that can train: all but those of the test part.
         cut: name of the layer under what trains; None where all of it trains.
         parameters: how many weights of the network train.
@@ -86,7 +86,7 @@ class Candidate:
     frozen: Training
     choice: HeadChoice
     tuning: Tuning
-    around: Surroundings
+    context: TrainingContext
     fitting: Dataset
     cut: str | None
     parameters: int
@@ -104,7 +104,7 @@ class Candidate:
     _network: Network = field(init=False)
 
     @classmethod
-    def prepare(cls, frozen: Training, choice: HeadChoice, tuning: Tuning, around: Surroundings) -> Candidate:
+    def prepare(cls, frozen: Training, choice: HeadChoice, tuning: Tuning, context: TrainingContext) -> Candidate:
         """Build the network, split it, and compute what lies under the cut.
 
         Raises:
@@ -123,7 +123,7 @@ class Candidate:
             trunk = Trunk(frozen.predictor.compiled, preprocess, cut=False, augmenter=augmenter)
         else:
             under, top = split_at(built.model, cut)
-            compiled = compile_backbone(selection, around.runtime, part=with_model(built, under, selection))
+            compiled = compile_backbone(selection, context.runtime, part=with_model(built, under, selection))
             places = {tensor.name: place for place, tensor in enumerate(built.model.inputs)}
             # Inputs without a name are called something else in every build: their order says which is which.
             beside = [compiled.inputs[places[tensor.name]].name for tensor in top.inputs[1:]]
@@ -142,13 +142,13 @@ class Candidate:
         fitting = frozen.data.take(frozen.data.splits != TEST)
         # Checkpoints of anything else are not gone on from, such as of another backbone that auto could reach then.
         kept = json.dumps([built.digest, cut, tuning.to_json()])
-        folder = around.checkpoints and around.checkpoints / hashlib.sha256(kept.encode()).hexdigest()[:16]
+        folder = context.checkpoints and context.checkpoints / hashlib.sha256(kept.encode()).hexdigest()[:16]
         views = range(tuning.options["views"] + 1) if augmenter else range(1)
         return cls(
             frozen=frozen,
             choice=choice,
             tuning=tuning,
-            around=around,
+            context=context,
             fitting=fitting,
             cut=cut,
             parameters=sum(int(np.prod(variable.shape)) for variable in top.trainable_variables),
@@ -176,14 +176,14 @@ class Candidate:
         """How many the network has."""
         return len(stages_of(self._built.model, self.frozen.selection.entry.record.stages))
 
-    def choose_epochs(self, phase: str, held_out: NDArray[np.bool_]) -> TrainerState:
+    def choose_epochs(self, phase: str, held_out: NDArray[np.bool_], head: FittedHead) -> TrainerState:
         """Train without some examples until those are answered no better; return how that went.
 
         Args:
             phase: names the checkpoints.
             held_out: bool ``[n]`` of the fitting examples.
+            head: fitted without them.
         """
-        head = self._head(~held_out)
         label = "Choosing the number of epochs"
         return self._train(phase, label, ~held_out, head, epochs=self.tuning.options["epochs"], judged=held_out)
 
@@ -217,7 +217,7 @@ class Candidate:
             model = build_backbone(selection).model
             model.set_weights(self._updates.merged())
         model.trainable = False
-        compiled = compile_tuned(selection, with_model(self._built, model, selection), self.around.runtime)
+        compiled = compile_tuned(selection, with_model(self._built, model, selection), self.context.runtime)
         fitted = self.choice.tuned(self.frozen.head, self._network.head)
         return state, replace(self.frozen.predictor, compiled=compiled, head=fitted.predict), fitted
 
@@ -225,15 +225,6 @@ class Candidate:
         """Make the network what it was before any training, so that no phase depends on those before it."""
         for variable, value in self._start:
             variable.assign(value)
-
-    def _head(self, examples: NDArray[np.bool_]) -> FittedHead:
-        """The head that is best on some examples with the network as it was."""
-        self._go_back()
-        own = _chosen(self._windows[0], examples)
-        rows = embeddings_of(self._top, self._trunk.preprocess.pool(), self._trunk, own)
-        part = self.fitting.take(examples)
-        folds = assign_folds(part.labels, part.digests, FOLDS, self.choice.seed)
-        return self.choice.fit(rows, part.labels, outputs=len(self.fitting.classes), folds=folds)
 
     def _train(
         self,
@@ -268,7 +259,7 @@ class Candidate:
         def evaluate() -> Judgement:
             return Judgement.of(self._network.probabilities(self._trunk, windows), labels[others])
 
-        with in_phase(self.around.callbacks, phase, validated=judged is not None) as callbacks:
+        with in_phase(self.context.callbacks, phase, validated=judged is not None) as callbacks:
             return tune(
                 self._network,
                 batches,

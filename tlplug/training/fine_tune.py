@@ -16,8 +16,8 @@ from tlplug.evaluation import Evaluation
 from tlplug.features import augmenter_for
 from tlplug.heads import HeadChoice
 from tlplug.training.callbacks import check_callbacks
-from tlplug.training.candidate import Candidate, Surroundings
-from tlplug.training.frozen import Training, train_frozen
+from tlplug.training.candidate import Candidate, TrainingContext
+from tlplug.training.frozen import MAX_UNREADABLE, Training, embed_data, fit_frozen
 from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
 
@@ -33,8 +33,10 @@ def train_tuned(
     selection: Selection,
     head: HeadChoice,
     tuning: Tuning,
-    around: Surroundings,
-    **arguments: Any,
+    context: TrainingContext,
+    *,
+    against_random: bool = False,
+    max_unreadable: float = MAX_UNREADABLE,
 ) -> Training:
     """Fit a head on the frozen backbone, then train the top of the backbone together with it.
 
@@ -47,8 +49,8 @@ def train_tuned(
         selection: the backbone.
         head: the head, its options, and the seed of everything random.
         tuning: what trains, and how.
-        around: the runtime, the checkpoints and the callbacks.
-        **arguments: as for `train_frozen`.
+        context: the runtime, the checkpoints and the callbacks.
+        against_random, max_unreadable: see `train_frozen`.
 
     Raises:
         UsageError: a stage or layer that does not exist, or windows that are not averaged.
@@ -57,18 +59,20 @@ def train_tuned(
     """
     if tuning.strategy == "scratch":
         selection = with_random_weights(selection, head.seed)
-    check_callbacks(around.callbacks)
+    check_callbacks(context.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup([selection], tuning)
-    frozen = train_frozen(data, selection, head, runtime=around.runtime, **arguments)
+    embedded = embed_data(data, selection, runtime=context.runtime, max_unreadable=max_unreadable)
+    held_out = _held_out(embedded.fitting, tuning, head.seed)
+    frozen = fit_frozen(embedded, head, runtime=context.runtime, against_random=against_random)
     be_deterministic()
-    candidate = Candidate.prepare(frozen, head, tuning, around)
-    held_out = _held_out(candidate.fitting, tuning, head.seed)
+    candidate = Candidate.prepare(frozen, head, tuning, context)
     epochs = tuning.options["epochs"]
     about = {**tuning.to_json(), "held_out": int(held_out.sum())}
     metrics = before_tuning(frozen)
     if tuning.options["patience"]:
-        chosen = candidate.choose_epochs("choosing", held_out)
+        heads, _ = embedded.fit_without(head, [held_out])
+        chosen = candidate.choose_epochs("choosing", held_out, heads[0])
         epochs, about["history"] = chosen.best, chosen.history
         if chosen.start is not None and chosen.judged is not None:
             about |= {"frozen_accuracy": chosen.start.accuracy, "tuned_accuracy": chosen.judged.accuracy}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,6 +106,29 @@ class EmbeddedData:
     computed: int
     remarks: Mapping[str, int]
 
+    @property
+    def fitting(self) -> Dataset:
+        """The examples that something can be fitted to: all but those of the test part."""
+        return self.data.take(self.data.splits != TEST)
+
+    def fit_without(
+        self, head: HeadChoice, parts: Sequence[NDArray[np.bool_]]
+    ) -> tuple[list[FittedHead], NDArray[np.float32]]:
+        """Fit a head without each of some parts.
+
+        Args:
+            head: the head.
+            parts: of `fitting`, bool ``[n]`` each.
+
+        Returns:
+            The heads, and the probabilities that each gives the examples of its part, part after part, float32
+            ``[examples, classes]``.
+        """
+        fitting = self.fitting
+        rows = self.embeddings[: len(fitting)]
+        heads = [_fit(fitting.take(~part), rows[~part], head) for part in parts]
+        return heads, np.concatenate([own.predict(rows[part]) for own, part in zip(heads, parts, strict=True)])
+
 
 def embed_data(
     data: Dataset, selection: Selection, *, runtime: str | None = None, max_unreadable: float = MAX_UNREADABLE
@@ -200,12 +223,13 @@ def _folds(data: Dataset, seed: int) -> NDArray[np.int64]:
     return assign_folds(data.labels, data.digests, FOLDS, seed)
 
 
+def _fit(data: Dataset, rows: NDArray[np.float32], head: HeadChoice) -> FittedHead:
+    return head.fit(rows, data.labels, outputs=len(data.classes), folds=_folds(data, head.seed))
+
+
 def _fit_and_measure(data: Dataset, embeddings: NDArray[np.float32], head: HeadChoice) -> tuple[FittedHead, Evaluation]:
     held_out = data.splits == TEST
-    training = data.take(~held_out)
-    fitted = head.fit(
-        _rows(embeddings, ~held_out), training.labels, outputs=len(data.classes), folds=_folds(training, head.seed)
-    )
+    fitted = _fit(data.take(~held_out), _rows(embeddings, ~held_out), head)
     return fitted, Evaluation(data.take(held_out), fitted.predict(_rows(embeddings, held_out)))
 
 

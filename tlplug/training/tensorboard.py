@@ -11,8 +11,9 @@ from tensorflow.compat.v1 import SummaryMetadata
 
 from tlplug import progress
 from tlplug.errors import UsageError, first_line
+from tlplug.training.callbacks import FIGURES
 
-_NAMES = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
+_NAMES = {keras_name: name for name, keras_name in FIGURES.items()}
 
 
 class Scalars(keras.callbacks.Callback):  # type: ignore[misc]

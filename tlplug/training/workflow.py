@@ -13,7 +13,7 @@ from tlplug.errors import UsageError
 from tlplug.heads import HeadChoice
 from tlplug.training.auto import train_auto
 from tlplug.training.callbacks import with_scalars
-from tlplug.training.candidate import Surroundings
+from tlplug.training.candidate import TrainingContext
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import Training, train_frozen
 from tlplug.training.provenance import run_info
@@ -82,15 +82,15 @@ def run_training(
     }
     selection = select_backbone(backbone, **chosen)
     kept = Path(checkpoints) if checkpoints is not None else None
-    around = Surroundings(runtime, kept, with_scalars(callbacks, tensorboard) if tuning else ())
+    context = TrainingContext(runtime, kept, with_scalars(callbacks, tensorboard) if tuning else ())
     arguments: dict[str, Any] = {"against_random": against == RANDOM, "max_unreadable": max_unreadable}
     if tuning is None:
         training = train_frozen(data, selection, choice, runtime=runtime, refit=refit, **arguments)
     elif strategy == AUTO:
         others = [] if backbone or weights or parts["backbone"] else other_backbones(selection, **chosen)
-        training = train_auto(data, [selection, *others], choice, tuning, around, **arguments)
+        training = train_auto(data, [selection, *others], choice, tuning, context, **arguments)
     else:
-        training = train_tuned(data, selection, choice, tuning, around, **arguments)
+        training = train_tuned(data, selection, choice, tuning, context, **arguments)
     info = run_info(training, choice, strategy=strategy, refit=refit)
     info["seconds"] = round(time.perf_counter() - started, 3)
     return training, info
