@@ -190,6 +190,14 @@ def test_a_rate_that_is_found(train, tmp_path, arguments):
     assert all(np.array_equal(value, given[path]) for path, value in found.items())
 
 
+def test_what_differs_by_rounding_is_no_better():
+    same = Judgement(0.9, -0.5, np.ones(1, bool))
+    assert not Judgement(0.9, -0.5 + 1e-7, same.right).is_better(same)
+    assert Judgement(0.9, -0.49, same.right).is_better(same)
+    assert Judgement(0.91, -0.6, same.right).is_better(same)
+    assert not Judgement(0.89, -0.1, same.right).is_better(same)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "low", "high"),
     [([1] * 50, [1] * 50, 0.5, 0.5), ([0] * 8 + [1] * 42, [1] * 50, 0.99, 1), ([1] * 50, [0] * 2 + [1] * 48, 0, 0.1)],

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-6
+"""By which mean log losses differ where nothing does."""
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
@@ -24,8 +27,8 @@ class Judgement:
         return cls(float(right.mean()), float(np.mean(np.log(np.fmax(truth, 1e-12)))), right)
 
     def is_better(self, other: Judgement) -> bool:
-        """Whether more are answered rightly, or as many and those more surely."""
-        return (self.accuracy, self.fit) > (other.accuracy, other.fit)
+        """Whether more are answered rightly, or as many and those more surely, by more than rounding."""
+        return self.accuracy > other.accuracy or (self.accuracy == other.accuracy and self.fit > other.fit + ROUNDING)
 
 
 def confidence(before: NDArray[np.bool_], after: NDArray[np.bool_], seed: int, draws: int = 2000) -> float:
