@@ -221,6 +221,7 @@ def test_the_intervals_hold_what_they_promise(classes):
     assert held / 200 > 0.9
 
 
+@pytest.mark.slow
 def test_many_classes_take_little_memory():
     labels = np.arange(600) % 300
     tracemalloc.start()

@@ -202,7 +202,8 @@ def saved(model, run):
     return values, {layer.dtype_policy.name for layer in network._flatten_layers()}
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_a_network_trained_in_mixed_precision_is_an_ordinary_one(data, tmp_path, precision):
     import keras
 

@@ -51,7 +51,7 @@ def check_answers(command, run, **environment):
     assert answers[2]["error"] == "The text is empty."
 
 
-@pytest.mark.parametrize("name", ["use", "pair"])
+@pytest.mark.parametrize("name", ["use", pytest.param("pair", marks=pytest.mark.slow)])
 def test_texts_on_a_folder(command, reviews, copied, tmp_path, name):
     folder = copied(name)
     trained = command(
@@ -80,7 +80,10 @@ def test_an_address_is_fetched_once_and_never_offline(command, reviews, server, 
     check_answers(command, tmp_path / "run", TLPLUG_OFFLINE="1")
 
 
-@pytest.mark.parametrize(("backbone", "name"), [("universal_sentence_encoder", "use"), ("hub_bert", "pair")])
+@pytest.mark.parametrize(
+    ("backbone", "name"),
+    [("universal_sentence_encoder", "use"), pytest.param("hub_bert", "pair", marks=pytest.mark.slow)],
+)
 def test_one_with_a_name_takes_what_was_got_otherwise(command, reviews, modules, pack, tmp_path, backbone, name):
     command("weights", "add", backbone, pack(name) if name == "use" else modules / name)
     command("train", reviews, "--backbone", backbone, "--out", tmp_path / "run", "--offline")

@@ -122,6 +122,7 @@ print(keras.saving.load_model(sys.argv[1])(np.array(["The café"], object)).nump
 """
 
 
+@pytest.mark.slow
 def test_the_operations_of_tensorflow_text_are_found(tmp_path):
     pytest.importorskip("tensorflow_text")
     (tmp_path / "vocabulary.txt").write_text("[UNK]\nthe\nca\n##fe\n")

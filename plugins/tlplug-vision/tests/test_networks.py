@@ -16,7 +16,8 @@ from tlplug.weights import WeightsStore
 
 NETWORKS = {member.name: (family, member) for family in FAMILIES for member in family.members}
 SMALLEST = [min(family.members, key=lambda member: member.parameters).name for family in FAMILIES]
-FAST = [name for name in SMALLEST if name != "inception_resnet_v2"]
+SLOW = ("inception_resnet_v2", "nasnet_mobile")
+FAST = [name for name in SMALLEST if name not in SLOW]
 
 # Keras hands TensorFlow's variables to NumPy, whose protocol they follow in its old form.
 SAVING = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -147,6 +148,7 @@ def check_files(model, batch, folder):
 
 
 @SAVING
+@pytest.mark.slow
 def test_it_reloads_in_safe_mode_and_exports_with_its_scaling(small, pictures, tmp_path):
     check_files(small(), pictures(32)[:1], tmp_path)
 
