@@ -37,7 +37,7 @@ GOOD = {
     Preprocess: {"name": "a", "modality": "image", "make": "m:f"},
     Head: {"name": "a", "build": "m:f"},
     Runtime: {"name": "a", "priority": 1, "available": "m:f", "compile": "m:f", "open": "m:f"},
-    Exporter: {"name": "a", "suffix": ".x", "export": "m:f", "open": "m:f"},
+    Exporter: {"name": "a", "suffix": ".x", "export": "m:f", "loader": "m"},
     Reader: {"name": "a", "sniff": "m:f", "read": "m:f"},
     Augmentation: {"name": "a", "modality": "image", "apply": "m:f", "light": 0.1},
     Option: {"name": "a", "type": int},

@@ -44,6 +44,7 @@ _HOMES = {
         "Reader",
         "Runtime",
         "Source",
+        "Tolerance",
         "Weights",
     ),
     "tlplug.hookspecs": ("hookimpl",),

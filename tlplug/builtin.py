@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from tlplug.hookspecs import hookimpl
-from tlplug.specs import BackboneFamily, Head, Option, Reader, Runtime
+from tlplug.specs import BackboneFamily, Exporter, Head, Option, Reader, Runtime
 
 TLPLUG_API = 1
 
@@ -127,6 +127,51 @@ def runtime() -> list[Runtime]:
             compile="tlplug.features.tensorflow:compile_model",
             open="tlplug.features.tensorflow:open_model",
             summary="Keras on TensorFlow; takes every model",
+        ),
+    ]
+
+
+@hookimpl
+def exporter() -> list[Exporter]:
+    return [
+        Exporter(
+            name="savedmodel",
+            suffix="",
+            export="tlplug.export.saved_model:export",
+            loader="tlplug.export.loaders.saved_model",
+            raw=True,
+            summary="A TensorFlow SavedModel that takes raw input, for TensorFlow Serving and plain TensorFlow",
+        ),
+        Exporter(
+            name="keras",
+            suffix=".keras",
+            export="tlplug.export.keras_archive:export",
+            loader="tlplug.export.loaders.keras",
+            summary="A .keras file, to go on from in Keras",
+        ),
+        Exporter(
+            name="litert",
+            suffix=".tflite",
+            export="tlplug.export.litert:export",
+            loader="tlplug.export.loaders.litert",
+            options=(
+                Option(
+                    name="precision",
+                    type=str,
+                    default="float32",
+                    choices=("float32", "float16", "dynamic", "int8"),
+                    help="of the weights; int8 computes in int8 as well, calibrated on training examples",
+                ),
+            ),
+            summary="A .tflite file for LiteRT, on phones and small machines",
+        ),
+        Exporter(
+            name="onnx",
+            suffix=".onnx",
+            export="tlplug.export.onnx:export",
+            loader="tlplug.export.loaders.onnx",
+            requires=(("tf2onnx", "tlplug[onnx]"), ("onnxruntime", "tlplug[onnx]")),
+            summary="An .onnx file for ONNX Runtime and what else reads it",
         ),
     ]
 

@@ -11,6 +11,7 @@
      |         +-- DamagedRunError a run whose files are not as they were written (exit code 1)
      +-- DataError                 the data set cannot be used as it is (exit code 1)
      +-- PluginError               a plugin gave something that tlplug cannot work with (exit code 1)
+     +-- ExportError           an export does not give the answers of its run (exit code 1)
      +-- DownloadError             something could not be fetched (exit code 1)
      +-- WeightsError              pretrained weights could not be had, or are not what they should be (exit code 1)
 
@@ -69,6 +70,10 @@ class PluginError(TlplugError):
 
 class TrainingError(TlplugError):
     """A training came to nothing: its loss became no number, or the memory ran out."""
+
+
+class ExportError(TlplugError):
+    """An export that cannot be run, or that gives other answers than its run."""
 
 
 class DownloadError(TlplugError):

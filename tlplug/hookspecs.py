@@ -81,7 +81,7 @@ class HookSpecs:
         >>> @hookimpl
         ... def exporter():
         ...     return [Exporter(name="mine", suffix=".mine", export="my_package.mine:export",
-        ...                      open="my_package.mine:open")]
+        ...                      loader="my_package.load_mine")]
         >>> exporter()[0].suffix
         '.mine'
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from tlplug.backbones import split_options
 from tlplug.data import Dataset, align_labels, load_examples
 from tlplug.errors import DamagedRunError, TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation, render_card, render_report
+from tlplug.export import EXAMPLES, Export, ExportSource, export_model, format_of, options_of, write_examples
 from tlplug.predictor import Prediction, Predictor
 from tlplug.storage import open_text, read_json, replace_file, write_json
 from tlplug.training import (
@@ -178,6 +181,7 @@ class Model:
             raise UsageError(f"This model was loaded from {str(self.path)!r}: copy that folder instead.")
         self.path = path
         training.predictor.save(folder / run.MODEL, training.head)
+        write_examples(folder / EXAMPLES, training.data, self.info["seed"])
         run.write_split(folder, training.data)
         training.evaluation.write_csv(folder / run.PREDICTIONS)
         write_json(folder / run.METRICS, self.metrics)
@@ -186,6 +190,49 @@ class Model:
         for name, text in ((run.REPORT, render_report(report)), (run.CARD, render_card(report))):
             with replace_file(folder / name) as temporary, open_text(temporary) as file:
                 file.write(text)
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        format: str | None = None,  # noqa: A002 - what people call it
+        options: Mapping[str, Any] | None = None,
+        tolerance: float | None = None,
+        force: bool = False,
+    ) -> Export:
+        """Write the model as a file that other systems load, proven to give the same answers.
+
+        Args:
+            path: of a new folder, which gets the model, what loads it, and the proof, see docs/deploy.md. With the
+                ending of the format, ``photos.tflite``, it is that of the model alone, and the rest goes into
+                ``photos.tflite.export``.
+            format: ``savedmodel``, ``keras``, ``litert``, ``onnx`` or a plugin's; by the path's ending when None.
+            options: of the exporter, by address: ``{"export.precision": "int8"}``.
+            tolerance: the largest difference of a probability, instead of the format's own.
+            force: keep the export even where it gives other answers.
+
+        Returns:
+            What was written, and how it answered held-out examples.
+
+        Raises:
+            UsageError: there is no such format, it cannot hold the model, or there is something at the path.
+            ExportError: it gives other answers; nothing is left of it.
+
+        Example::
+
+            tlplug.load("runs/photos").export("photos.tflite").proof.arrays.difference
+        """
+        path, settings = Path(path), options_of(options or {})
+        name = format or format_of(path)
+        with contextlib.ExitStack() as stack:
+            folder = self.path
+            if self._training is not None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tlplug-export-")))
+                self._training.predictor.save(folder / run.MODEL, self._training.head)
+                write_examples(folder / EXAMPLES, self._training.data, self.info["seed"])
+            assert folder is not None
+            source = ExportSource.of(Predictor.load(folder / run.MODEL), folder / run.MODEL, folder / EXAMPLES, self.info)
+            return export_model(source, path, name, settings, tolerance=tolerance, force=force)
 
 
 def train(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tlplug.data import read_inputs
 from tlplug.errors import DamagedRunError, RunError, UsageError, first_line
 from tlplug.features import CompiledBackbone, Extractor, Features, PreprocessSpec, Span
-from tlplug.heads import FittedHead, load_head
+from tlplug.heads import FittedHead, load_head, load_keras_head
 from tlplug.storage import manifest_problem, read_json, write_json, write_manifest
 
 FORMAT = 1
@@ -184,3 +184,8 @@ class Predictor:
         best = int(probabilities.argmax())
         shares = {label: float(value) for label, value in zip(self.classes, probabilities, strict=True)}
         return Prediction("", self.classes[best], float(probabilities[best]), shares, remark=remark, span=span)
+
+
+def keras_head_of(folder: Path) -> Any:
+    """Return the head in a ``model`` folder as a Keras model, embeddings to probabilities; imports TensorFlow."""
+    return load_keras_head(folder, read_json(folder / _ABOUT)["head"])

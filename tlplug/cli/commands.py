@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "tlplug.cli.train:train",
     "evaluate": "tlplug.cli.evaluate:evaluate",
     "predict": "tlplug.cli.predict:predict",
+    "export": "tlplug.cli.export:export",
     "embed": "tlplug.cli.embed:embed",
     "demo": "tlplug.cli.demo:demo",
     "backbones": "tlplug.cli.listing:backbones",

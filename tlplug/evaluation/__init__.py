@@ -2,6 +2,6 @@
 
 from tlplug.evaluation.evaluation import Evaluation
 from tlplug.evaluation.rate_curve import RateCurve
-from tlplug.evaluation.report import ReportInput, interval, percent, render_card, render_report
+from tlplug.evaluation.report import ReportInput, in_markdown, interval, percent, render_card, render_report
 
-__all__ = ["Evaluation", "RateCurve", "ReportInput", "interval", "percent", "render_card", "render_report"]
+__all__ = ["Evaluation", "RateCurve", "ReportInput", "in_markdown", "interval", "percent", "render_card", "render_report"]

@@ -3,14 +3,15 @@
 from tlplug.features.activations import CUT, Trunk, Window
 from tlplug.features.augmentation import STRENGTHS, Augmenter, augmenter_for
 from tlplug.features.compilation import compile_backbone, compile_network, compile_tuned
-from tlplug.features.compiled import CompiledBackbone
-from tlplug.features.extraction import Extractor, Features, extractor_for
+from tlplug.features.compiled import KERAS_FILE, CompiledBackbone
+from tlplug.features.extraction import Extractor, Features, extractor_for, windows_of, without_notes
 from tlplug.features.pipeline import Span
 from tlplug.features.preprocessing import PreprocessSpec
 from tlplug.features.store import FeatureStore
 
 __all__ = [
     "CUT",
+    "KERAS_FILE",
     "STRENGTHS",
     "Augmenter",
     "CompiledBackbone",
@@ -26,4 +27,6 @@ __all__ = [
     "compile_network",
     "compile_tuned",
     "extractor_for",
+    "windows_of",
+    "without_notes",
 ]

@@ -80,7 +80,7 @@ class PreprocessSpec:
         Args:
             files: what the backbone brings along.
         """
-        made: Callable[[Any], Any] = load_reference(self.entry().record.make)(self._given(), files)
+        made: Callable[[Any], Any] = load_reference(self.entry().record.make)(self.given(), files)
         return made
 
     def pool(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -88,10 +88,11 @@ class PreprocessSpec:
         reference = self.entry().record.pool
         if reference is None:
             return _mean
-        pool, options = load_reference(reference), self._given()
+        pool, options = load_reference(reference), self.given()
         return lambda embeddings: np.asarray(pool(embeddings, options), np.float32)
 
-    def _given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
+        """The options as its functions take them, with ``input_shape``."""
         options = dict(self.options)
         if options["input_shape"] is not None:
             options["input_shape"] = tuple(options["input_shape"])

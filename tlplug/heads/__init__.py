@@ -1,5 +1,5 @@
 """Heads: from embeddings to class probabilities."""
 
-from tlplug.heads.fitted import FittedHead, HeadChoice, load_head
+from tlplug.heads.fitted import FittedHead, HeadChoice, load_head, load_keras_head
 
-__all__ = ["FittedHead", "HeadChoice", "load_head"]
+__all__ = ["FittedHead", "HeadChoice", "load_head", "load_keras_head"]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlplug.backbones import load_keras
 from tlplug.errors import OptionError, RunError
-from tlplug.features import CompiledBackbone, compile_network
+from tlplug.features import KERAS_FILE, CompiledBackbone, compile_network
 from tlplug.hookspecs import PROJECT
 from tlplug.registry import Entry, registry
 from tlplug.specs import load_reference, parse_options
@@ -132,13 +133,25 @@ def load_head(folder: Path, about: Mapping[str, Any]) -> Predict:
         about: what it returned.
     """
     if about["form"] == "arrays":
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays_in(folder)
         apply = load_reference(registry().get("head", f"{PROJECT}/{about['name']}").record.apply)
         return lambda rows: apply(arrays, rows)
     if about["form"] == "network":
         return _predict_with(CompiledBackbone.read(folder / NETWORK))
     raise RunError(f"The head of this run has the form {about['form']!r}, which this tlplug does not know. Upgrade it.")
+
+
+def load_keras_head(folder: Path, about: Mapping[str, Any]) -> Any:
+    """Return a saved head as a Keras model, embeddings to probabilities; see `load_head`."""
+    if about["form"] == "arrays":
+        record = registry().get("head", f"{PROJECT}/{about['name']}").record
+        return load_reference(record.to_keras)(_arrays_in(folder))
+    return load_keras(folder / NETWORK / KERAS_FILE)
+
+
+def _arrays_in(folder: Path) -> dict[str, NDArray[Any]]:
+    with np.load(folder / ARRAYS, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _predict_with(network: CompiledBackbone) -> Predict:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tlplug.specs.augmentation import Augmentation
 from tlplug.specs.backbone import Backbone, BackboneFamily
-from tlplug.specs.exporter import Exporter
+from tlplug.specs.exporter import Exporter, Tolerance
 from tlplug.specs.head import Head, HeadFit
 from tlplug.specs.option import Option, parse_options
 from tlplug.specs.preprocess import Preprocess
@@ -54,6 +54,7 @@ __all__ = [
     "Reference",
     "Runtime",
     "Source",
+    "Tolerance",
     "Weights",
     "accepted_options",
     "load_reference",

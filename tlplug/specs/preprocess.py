@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlplug.specs.option import Option
-from tlplug.specs.reference import Reference, check_name, check_reference, freeze
+from tlplug.specs.reference import Reference, check_module, check_name, check_reference, freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,16 @@ class Preprocess:
         pool: ``pool(embeddings, options) -> vector`` makes one embedding out of those of the windows, float32
             ``[windows, size]`` to ``[pooled size]``, with NumPy alone; their mean when left out.
         options: its settings.
+        make_graph: ``make_graph(options, files) -> tf.Module``, the same in operations of TensorFlow, for exports that
+            take raw input. Its ``raw`` is the `tf.TensorSpec` of a batch of raw sources, with a name, such as encoded
+            pictures, texts or waveforms; called with one it returns the dict of arrays ``[windows, ...]``, and int32
+            ``[batch]``, the windows of each source, or None where each is one and has been made one.
+        pool_graph: ``pool_graph(embeddings, options)``, the same as `pool` in `keras.ops`, ``[windows, size]`` to
+            ``[pooled size]``; needed for exports where there is a `pool`.
+        standalone: name of the module whose file travels with exports as ``preprocess.py``. It needs neither tlplug nor
+            the plugin. Its ``read(source, about)`` returns what a source holds, as `make_graph` takes it but without
+            the axis of the batch, and its ``prepare(raw, about)`` makes of that the dict of arrays ``[windows, ...]``;
+            ``about`` is what export.json holds.
         suggest: ``suggest(source) -> Mapping``, values for options of backbones that the data call for, such as
             ``{"channels": 6}``. It is asked with some of the data; the chosen backbone gets those of its options that
             nobody has set. It raises `ValueError` for a source it cannot read.
@@ -45,6 +55,9 @@ class Preprocess:
     suffixes: tuple[str, ...] = ()
     strings: bool = False
     pool: Reference | None = None
+    make_graph: Reference | None = None
+    pool_graph: Reference | None = None
+    standalone: str | None = None
     suggest: Reference | None = None
     options: tuple[Option, ...] = ()
     default_backbone: str | None = None
@@ -58,6 +71,9 @@ class Preprocess:
         check_name(self, self.modality)
         check_reference(self, "make", self.make)
         check_reference(self, "pool", self.pool, optional=True)
+        check_reference(self, "make_graph", self.make_graph, optional=True)
+        check_reference(self, "pool_graph", self.pool_graph, optional=True)
+        check_module(self, "standalone", self.standalone, optional=True)
         check_reference(self, "suggest", self.suggest, optional=True)
         check_reference(self, "preview", self.preview, optional=True)
         check_reference(self, "demo", self.demo, optional=True)

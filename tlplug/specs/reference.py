@@ -16,6 +16,7 @@ API = 1
 Reference = Callable[..., Any] | str
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]*\Z")
+_MODULE = re.compile(r"[A-Za-z_][\w.]*\Z")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 
 
@@ -78,6 +79,12 @@ def check_reference(record: object, what: str, value: object, *, optional: bool 
     if (optional and value is None) or callable(value) or (isinstance(value, str) and _REFERENCE.match(value)):
         return
     raise TypeError(f"{type(record).__name__}.{what} is a callable or 'module:function'. Received: {value!r}.")
+
+
+def check_module(record: object, what: str, value: object, *, optional: bool = False) -> None:
+    if (optional and value is None) or (isinstance(value, str) and _MODULE.match(value)):
+        return
+    raise TypeError(f"{type(record).__name__}.{what} is the name of a module. Received: {value!r}.")
 
 
 def freeze(record: object, **values: object) -> None:

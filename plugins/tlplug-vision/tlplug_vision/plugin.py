@@ -52,6 +52,8 @@ def preprocess() -> list[Preprocess]:
             name="image",
             modality="image",
             make="tlplug_vision.image:make",
+            make_graph="tlplug_vision.graph:make",
+            standalone="tlplug_vision.standalone",
             suffixes=SUFFIXES,
             options=(
                 Option(

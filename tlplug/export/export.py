@@ -1,0 +1,275 @@
+"""A run made into a file of another format: converted, proven, and only then there."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tlplug import progress
+from tlplug.backbones import describe_inputs
+from tlplug.errors import ExportError, OptionError, TlplugError, UsageError, counted, first_line
+from tlplug.export.network import Exportable, weights_size
+from tlplug.export.proof import Proof, prove
+from tlplug.export.readme import render_readme
+from tlplug.export.source import ExportSource
+from tlplug.registry import Entry, registry
+from tlplug.specs import Tolerance, load_reference, parse_options
+from tlplug.storage import (
+    open_text,
+    partial_name,
+    replace_file,
+    replace_folder,
+    size_of,
+    sync,
+    sync_folder,
+    write_json,
+)
+
+ABOUT, PREDICT, PREPROCESS, FILES, README = "export.json", "predict.py", "preprocess.py", "files", "README.md"
+"""What an export has beside the model."""
+
+_PACKAGES = ("tlplug", "tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        path: the folder.
+        file: the model in it.
+        about: what export.json holds.
+        proof: how it answered the held-out examples that the run keeps.
+    """
+
+    path: Path
+    file: Path
+    about: Mapping[str, Any]
+    proof: Proof
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a path's ending says.
+
+    Raises:
+        UsageError: none has this ending.
+
+    >>> format_of(Path("photos.tflite"))
+    'litert'
+    """
+    entries = registry().entries("exporter")
+    for entry in entries:
+        if entry.record.suffix and entry.record.suffix == path.suffix:
+            return str(entry.name)
+    valid = ", ".join(entry.record.suffix for entry in entries if entry.record.suffix)
+    names = ", ".join(entry.name for entry in entries)
+    raise UsageError(
+        f"The ending of {str(path)!r} says no format. Valid: {valid}, or a format by its name: {names}."
+    )
+
+
+def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an exporter out of those by address.
+
+    >>> options_of({"export.precision": "int8"})
+    {'precision': 'int8'}
+    """
+    for address in given:
+        if not address.startswith("export."):
+            raise OptionError(
+                f"Here only options of the format can be set. Received: {address!r}. Valid: export.NAME, such as "
+                "--set export.precision=int8 (tlplug exporters lists them)."
+            )
+    return {address.removeprefix("export."): value for address, value in given.items()}
+
+
+def export_model(
+    source: ExportSource,
+    path: Path,
+    format: str,  # noqa: A002 - what people call it
+    options: Mapping[str, Any],
+    *,
+    tolerance: float | None = None,
+    force: bool = False,
+) -> Export:
+    """Write a run as another format, into a new folder.
+
+    Args:
+        source: the run.
+        path: of the folder; nothing may be there. With the format's ending it is that of the model alone, and the
+            folder beside it has ``.export`` after it.
+        format: name of the exporter.
+        options: of the exporter, as people give them.
+        tolerance: the largest difference of a probability, instead of the format's own.
+        force: keep the export even where the proof fails.
+
+    Raises:
+        UsageError: there is no such format, it cannot hold the model, or the target exists.
+        ExportError: the export gives other answers; nothing is left of it.
+    """
+    entry = registry().get("exporter", format)
+    record, compiled = entry.record, source.predictor.compiled
+    settings = parse_options("export", record.options, options)
+    _check(entry, source, path)
+    alone = bool(record.suffix) and path.suffix == record.suffix
+    target = path.with_name(f"{path.name}.export") if alone else path
+    calls, windows = source.arrays_of(source.held_out)
+    calibration, _ = source.arrays_of(source.training)
+    about = _about(entry, source, settings, windows=windows)
+    with _new_folder(target, path) as folder:
+        with progress.task(f"Converting to {entry.name}"):
+            model = Exportable.of(source, windows=windows, calibration=calibration, about=about)
+            raw = model.raw() if record.raw else None
+            about |= {
+                "inputs": [asdict(spec) for spec in describe_inputs(model.network)],
+                "raw": {"name": raw.spec.name, "shape": raw.spec.shape.as_list(), "dtype": raw.spec.dtype.name}
+                if raw
+                else None,
+                "weights_bytes": weights_size(model.network),
+            }
+            file = folder / about["file"]
+            allowed = _converted(entry, model, file, settings)
+        _copy_code(entry, source, folder, raw=raw is not None)
+        for name in compiled.files:
+            (folder / FILES).mkdir(exist_ok=True)
+            shutil.copyfile(compiled.file(name), folder / FILES / name)
+        write_json(folder / ABOUT, about)
+        if tolerance is not None:
+            allowed = replace(allowed, difference=tolerance)
+        proof = prove(folder, source, calls, allowed)
+        problem = proof.problem()
+        if problem and not force:
+            raise ExportError(
+                f"The export gives other answers than the run: {problem}. Nothing was written. Valid: another format "
+                "or precision, --tolerance, or --force to keep it all the same."
+            )
+        about |= {"bytes": size_of(file), "proof": proof.to_json(), "proven": problem is None}
+        about["versions"] = _versions()
+        write_json(folder / ABOUT, about)
+        with replace_file(folder / README) as temporary, open_text(temporary) as text:
+            text.write(render_readme(about, entry, code=(folder / PREPROCESS).is_file()))
+        if alone:
+            about["file"] = f"../{path.name}"
+            write_json(folder / ABOUT, about)
+    if problem:
+        progress.note(f"Warning: the export gives other answers than the run: {problem}.")
+    return Export(target, path if alone else path / about["file"], about, proof)
+
+
+@contextlib.contextmanager
+def _new_folder(target: Path, path: Path) -> Iterator[Path]:
+    """Yield a folder to write an export into; when the block ends well it is there, and the model of its own last."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = partial_name(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _check_free(path)
+        model = temporary / f"model{path.suffix}"
+        if target != path:
+            model.rename(temporary.with_name(f"{temporary.name}{path.suffix}"))
+            replace_folder(temporary, target)  # one without a model beside it is of a process that was killed
+            temporary.with_name(f"{temporary.name}{path.suffix}").rename(path)
+            sync(path.parent)
+        else:
+            sync_folder(temporary)
+            temporary.rename(path)
+            sync(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.with_name(f"{temporary.name}{path.suffix}").unlink(missing_ok=True)
+        raise
+
+
+def _check(entry: Entry, source: ExportSource, path: Path) -> None:
+    """Refuse what cannot be exported before any work."""
+    record, modality = entry.record, source.predictor.modality
+    _check_free(path)
+    if record.modalities and modality not in record.modalities:
+        raise UsageError(
+            f"The format {entry.name!r} is for {', '.join(record.modalities)}. Received: a run of {modality}. "
+            f"Valid: {_others(entry)}."
+        )
+    missing = [package for module, package in record.requires if importlib.util.find_spec(module) is None]
+    if missing:
+        raise UsageError(
+            f"The format {entry.name!r} needs what is not installed. Type: pip install {' '.join(map(repr, missing))}"
+        )
+    if not source.held_out:
+        raise UsageError(
+            "The run keeps no held-out examples to prove an export on (it was made by an older tlplug, or its folder "
+            "'examples' was removed). Train it again."
+        )
+    kept, count = len(source.held_out), source.all_held_out
+    if kept < count:
+        progress.note(f"The run keeps {kept:,} of its {counted(count, 'held-out example')}: it is proven on those.")
+
+
+def _check_free(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"There is something at {str(path)!r} already. Choose another --out, or remove it.")
+
+
+def _others(entry: Entry) -> str:
+    names = [other.name for other in registry().entries("exporter") if other.name != entry.name]
+    return " or ".join(f"--format {name}" for name in names)
+
+
+def _converted(entry: Entry, model: Exportable, file: Path, settings: Mapping[str, Any]) -> Tolerance:
+    try:
+        allowed: Tolerance = load_reference(entry.record.export)(model, file, settings)
+    except (OSError, MemoryError, TlplugError):
+        raise
+    except Exception as error:
+        name = model.source.predictor.compiled.about["name"]
+        raise UsageError(
+            f"The format {entry.name!r} cannot hold this {name}: {first_line(error)[:300]}. Valid: {_others(entry)}."
+        ) from error
+    return allowed
+
+
+def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any], *, windows: bool) -> dict[str, Any]:
+    predictor, info = source.predictor, source.info
+    preprocess = predictor.preprocess.to_json()
+    return {
+        "format": entry.name,
+        "file": f"model{entry.record.suffix}" if entry.record.suffix else "model/1",
+        "options": dict(settings),
+        "classes": list(predictor.classes),
+        "modality": predictor.modality,
+        "backbone": predictor.compiled.about["name"],
+        "head": info["head"]["name"],
+        "rows": "the windows of one example" if windows else "examples",
+        "preprocess": {"name": preprocess["name"], "options": preprocess["options"]},
+        "files": sorted(predictor.compiled.files),
+    }
+
+
+def _copy_code(entry: Entry, source: ExportSource, folder: Path, *, raw: bool) -> None:
+    """Put beside the model what loads it, and what reads sources for it, neither of which needs tlplug."""
+    standalone = source.predictor.preprocess.entry().record.standalone
+    for module, name in ((entry.record.loader, PREDICT), (standalone, PREPROCESS)):
+        if module is not None:
+            spec = importlib.util.find_spec(module)
+            if spec is None or spec.origin is None:
+                raise ExportError(f"The module {module!r} of {entry.plugin} is not there.")
+            shutil.copyfile(spec.origin, folder / name)
+    if standalone is None:
+        what = "takes raw input" if raw else "takes prepared arrays alone"
+        progress.note(f"The preprocess {source.predictor.preprocess.name!r} has no code to travel along: it {what}.")
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,68 @@
+"""The format ``keras``: the network as Keras saves it, with the code of layers that are not Keras' own."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tlplug.backbones import quiet
+from tlplug.errors import UsageError
+from tlplug.export.network import Exportable
+from tlplug.specs import Tolerance
+
+CODE = "code"
+"""The folder with the modules of such layers."""
+
+_OTHERS = ("keras", "keras_hub")
+"""Packages that bring layers and can be installed without tlplug."""
+
+
+def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:  # noqa: ARG001 - has none
+    """Write a ``.keras`` file, and the modules of layers that neither Keras nor KerasHub has.
+
+    Raises:
+        UsageError: these need tlplug.
+    """
+    with quiet():
+        model.network.save(path)
+    modules = sorted({type(layer).__module__ for layer in model.network._flatten_layers()})
+    for module in modules:
+        if module.partition(".")[0] not in _OTHERS:
+            _copy(module, path.parent / CODE)
+    return Tolerance()
+
+
+def _copy(module: str, folder: Path) -> None:
+    """Copy a module and what it imports of its own package, under the same names."""
+    package = module.partition(".")[0]
+    waiting, done = [module], set[str]()
+    while waiting:
+        name = waiting.pop()
+        spec = importlib.util.find_spec(name)
+        if name in done or spec is None or spec.origin is None:
+            continue
+        done.add(name)
+        code = Path(spec.origin).read_text(encoding="utf-8")
+        imported = list(_imports(code))
+        if any(other.partition(".")[0] == "tlplug" for other in imported):
+            raise UsageError(
+                f"The format 'keras' cannot hold layers of {name!r}, which import tlplug. Valid: --format savedmodel."
+            )
+        waiting += [other for other in imported if other.startswith(f"{package}.")]
+        target = folder.joinpath(*name.split(".")).with_suffix(".py") if name != package else folder / f"{package}.py"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(code, encoding="utf-8")
+        for parent in target.relative_to(folder).parents[:-1]:
+            (folder / parent / "__init__.py").touch()
+
+
+def _imports(code: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

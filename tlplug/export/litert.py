@@ -1,0 +1,72 @@
+"""The format ``litert``: one file for phones and small machines, in four precisions."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tlplug.backbones import describe_inputs, quiet
+from tlplug.errors import UsageError
+from tlplug.export.network import Exportable
+from tlplug.specs import Tolerance
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+
+TOLERANCES = {
+    "float32": Tolerance(),
+    "float16": Tolerance(5e-3),
+    "dynamic": Tolerance(None, 0.01),
+    "int8": Tolerance(None, 0.01),
+}
+"""What each precision may change; the last two are judged by their accuracy."""
+
+LABELS, ABOUT = "labels.txt", "about.json"
+"""What the file holds beside the network, as a zip archive at its end."""
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:
+    """Write a ``.tflite`` file, with the class names and the preprocess' options in it.
+
+    ``float16`` halves the weights; ``dynamic`` holds weights as int8 and computes in floats where it must; ``int8``
+    computes in int8, calibrated on training examples, and takes pictures as uint8.
+
+    Raises:
+        UsageError: there is nothing to calibrate on.
+    """
+    import tensorflow as tf
+
+    precision = options["precision"]
+    settings: dict[str, Any] = {}
+    if precision != "float32":
+        settings["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        settings["target_spec"] = {"supported_types": [tf.float16]}
+    elif precision == "int8":
+        if not model.calibration:
+            raise UsageError(
+                "int8 is calibrated on training examples, and the run keeps none. Valid: --set export.precision=dynamic."
+            )
+        settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
+        settings["representative_dataset"] = lambda: _calls(model)
+        if all(spec.dtype == "uint8" for spec in describe_inputs(model.network)):
+            settings["inference_input_type"] = tf.uint8
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what the converter itself calls
+        model.network.export(str(path), format="litert", verbose=False, **settings)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:  # where LiteRT's tools look for such files
+        labels = "".join(f"{' '.join(name.splitlines())}\n" for name in model.classes)
+        about = json.dumps(dict(model.about), indent=2, ensure_ascii=False)
+        for name, text in ((LABELS, labels), (ABOUT, about)):
+            archive.writestr(zipfile.ZipInfo(name, _DATE), text)
+    return TOLERANCES[precision]
+
+
+def _calls(model: Exportable) -> Iterator[list[Any] | dict[str, Any]]:
+    for arrays in model.calibration:
+        yield dict(arrays) if len(arrays) > 1 else list(arrays.values())

@@ -1,0 +1,1 @@
+"""The files that travel with exports as ``predict.py``: each loads its format without tlplug."""

@@ -1,0 +1,35 @@
+"""Answers with model.keras. Needs numpy, keras and tensorflow: python predict.py FILE..."""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import keras
+import numpy as np
+
+FOLDER = Path(__file__).parent
+ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
+
+
+def load():
+    """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
+    sys.path.insert(0, str(FOLDER / "code"))  # has the layers that are not Keras' own
+    for file in sorted((FOLDER / "code").rglob("[!_]*.py")):
+        importlib.import_module(".".join(file.relative_to(FOLDER / "code").with_suffix("").parts))
+    model = keras.saving.load_model(FOLDER / ABOUT["file"], safe_mode=True)
+    names = [item["name"] for item in ABOUT["inputs"]]
+    return lambda arrays: np.asarray(
+        model(keras.tree.pack_sequence_as(model.input, [arrays[name] for name in names]), training=False)
+    )
+
+
+if __name__ == "__main__":
+    from preprocess import prepare, read
+
+    network = load()
+    for source in sys.argv[1:]:
+        probabilities = network(prepare(read(source, ABOUT), ABOUT))[0]
+        print(source, ABOUT["classes"][probabilities.argmax()], f"{probabilities.max():.3f}", sep="\t")

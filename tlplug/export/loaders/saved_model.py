@@ -1,0 +1,36 @@
+"""Answers with the SavedModel. Needs numpy and tensorflow: python predict.py FILE..."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import tensorflow as tf
+
+FOLDER = Path(__file__).parent
+ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
+
+
+def load(signature="arrays"):
+    """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
+    program = tf.saved_model.load(str(FOLDER / ABOUT["file"]))  # which must live as long as its function
+    call = program.signatures[signature]
+    return lambda arrays, program=program: call(
+        **{name: tf.constant(array) for name, array in arrays.items()}
+    )["probabilities"].numpy()
+
+
+def load_raw():
+    """Return a function of what `read` of preprocess.py gives that returns probabilities [1, classes]."""
+    network = load("serving_default")
+    return lambda raw: network({ABOUT["raw"]["name"]: tf.constant(raw)[None]})
+
+
+if __name__ == "__main__":
+    from preprocess import read
+
+    network = load_raw()
+    for source in sys.argv[1:]:
+        probabilities = network(read(source, ABOUT))[0]
+        print(source, ABOUT["classes"][probabilities.argmax()], f"{probabilities.max():.3f}", sep="\t")

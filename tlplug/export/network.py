@@ -1,0 +1,144 @@
+"""The networks that exporters write: prepared arrays in, probabilities out, and the same behind raw input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlplug.backbones import import_keras, load_keras, pack_inputs
+from tlplug.errors import PluginError, UsageError, first_line
+from tlplug.export.source import ExportSource
+from tlplug.features import KERAS_FILE, PreprocessSpec
+from tlplug.predictor import keras_head_of
+from tlplug.specs import load_reference
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class RawInput:
+    """What serves raw sources: a batch of them in, probabilities out.
+
+    Attributes:
+        spec: of a batch of raw sources; its name is that of the input.
+        answer: ``answer(raw)`` returns probabilities float32 ``[batch, classes]``, in operations of TensorFlow.
+        resources: what it uses of TensorFlow's and Keras'.
+    """
+
+    spec: tf.TensorSpec
+    answer: Callable[[Any], Any]
+    resources: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """What an exporter gets.
+
+    Attributes:
+        network: prepared arrays ``[rows, ...]`` to probabilities ``[n, classes]``, a functional Keras model. Where
+            `windows` is true, the rows of a call are the windows of one example, and there is one answer.
+        windows: see `network`.
+        classes: in the order of the probabilities.
+        calibration: arrays ``[rows, ...]`` of training examples, one call each.
+        about: what export.json will say beside the proof.
+        source: what it is all made from.
+    """
+
+    network: keras.Model
+    windows: bool
+    classes: tuple[str, ...]
+    calibration: Sequence[Mapping[str, NDArray[Any]]]
+    about: Mapping[str, Any]
+    source: ExportSource
+    _parts: tuple[Any, Any, Callable[[Any], Any]]
+
+    @classmethod
+    def of(
+        cls,
+        source: ExportSource,
+        *,
+        windows: bool,
+        calibration: Sequence[Mapping[str, NDArray[Any]]],
+        about: Mapping[str, Any],
+    ) -> Exportable:
+        """Load the network of a run and put its head on it.
+
+        Raises:
+            UsageError: the run does not hold the network as Keras has it, or its windows cannot be pooled in a graph.
+            PluginError: a layer of it is of no active plugin.
+        """
+        keras = import_keras()
+        predictor = source.predictor
+        path = predictor.compiled.folder / KERAS_FILE
+        if not path.is_file():
+            raise UsageError(
+                f"The run does not hold {predictor.compiled.about['name']!r} as a Keras model, because a layer of it "
+                "cannot be saved, so nothing can be made of it. Give the layer a get_config(), and train again."
+            )
+        backbone, head = load_keras(path), keras_head_of(source.model)
+        pool = pool_of(predictor.preprocess)
+        (embedding,) = backbone.outputs
+        pooled = keras.ops.expand_dims(pool(embedding), 0) if windows else embedding
+        network = keras.Model(backbone.input, head(pooled), name="classifier")
+        network.trainable = False
+        for arrays in calibration[:1]:
+            network(pack_inputs(network, arrays))  # some converters ask that it was called once
+        return cls(network, windows, predictor.classes, calibration, about, source, (backbone, head, pool))
+
+    def raw(self) -> RawInput | None:
+        """Return what serves raw sources; None where the preprocess has no graph."""
+        import tensorflow as tf
+
+        reference = self.source.predictor.preprocess.entry().record.make_graph
+        if reference is None:
+            return None
+        compiled = self.source.predictor.compiled
+        try:
+            graph = load_reference(reference)(
+                self.source.predictor.preprocess.given(), {name: compiled.file(name) for name in compiled.files}
+            )
+        except ValueError as error:
+            raise PluginError(f"The preprocess cannot be made a graph: {first_line(error)}") from error
+        backbone, head, pool = self._parts
+
+        def answer(raw: tf.Tensor) -> tf.Tensor:
+            arrays, counts = graph(raw)
+            named = {spec.name: arrays[spec.name] for spec in compiled.inputs} if len(compiled.inputs) > 1 else arrays
+            embeddings = backbone(pack_inputs(backbone, named), training=False)
+            if counts is not None:
+                own = tf.RaggedTensor.from_row_lengths(embeddings, counts)
+                size = head.inputs[0].shape[1]
+                embeddings = tf.map_fn(pool, own, fn_output_signature=tf.TensorSpec([size], tf.float32))
+            return head(embeddings, training=False)
+
+        return RawInput(graph.raw, answer, (graph,))
+
+
+def pool_of(preprocess: PreprocessSpec) -> Callable[[Any], Any]:
+    """Return what makes one embedding of those of the windows, ``[windows, size]`` to ``[size]``, in `keras.ops`.
+
+    Raises:
+        UsageError: the preprocess pools in a way of its own, of which it gives no such form.
+    """
+    record = preprocess.entry().record
+    if record.pool is None:
+        from keras import ops
+
+        return lambda embeddings: ops.mean(embeddings, axis=0)
+    if record.pool_graph is None:
+        raise UsageError(
+            f"The preprocess {record.name!r} pools windows in a way that it gives no graph of: no format can hold it."
+        )
+    pool, options = load_reference(record.pool_graph), preprocess.given()
+    return lambda embeddings: pool(embeddings, options)
+
+
+def weights_size(model: Any) -> int:
+    """Bytes of all weights of a Keras model."""
+    return int(sum(np.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in model.weights))
