@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.backbones import import_keras, load_keras, pack_inputs
+from tlplug.backbones import STRING, describe_inputs, import_keras, load_keras, pack_inputs
 from tlplug.errors import PluginError, UsageError, first_line
 from tlplug.export.source import ExportSource
 from tlplug.features import KERAS_FILE, PreprocessSpec
@@ -91,6 +92,34 @@ class Exportable:
             network(pack_inputs(network, arrays))  # some converters ask that it was called once
         return cls(network, windows, predictor.classes, calibration, about, source, (backbone, head, pool))
 
+    @functools.cached_property
+    def specs(self) -> dict[str, tf.TensorSpec]:
+        """What `network` takes, by name."""
+        import tensorflow as tf
+
+        return {
+            spec.name: tf.TensorSpec([None, *spec.shape], tf.string if spec.dtype == STRING else spec.dtype, spec.name)
+            for spec in describe_inputs(self.network)
+        }
+
+    def answer(self, arrays: Mapping[str, Any]) -> Any:
+        """Return probabilities ``[n, classes]`` for arrays ``[rows, ...]`` by name, in operations of TensorFlow."""
+        _, head, pool = self._parts
+        embeddings = self._embed(dict(arrays))
+        return head(pool(embeddings)[None] if self.windows else embeddings, training=False)
+
+    @functools.cached_property
+    def _embed(self) -> Callable[[Mapping[str, Any]], Any]:
+        """The backbone as a function of TensorFlow, so that a program that calls it twice holds it once."""
+        import tensorflow as tf
+
+        backbone = self._parts[0]
+
+        def embed(arrays: Mapping[str, Any]) -> Any:
+            return backbone(pack_inputs(backbone, {name: arrays[name] for name in self.specs}), training=False)
+
+        return tf.function(embed, input_signature=[self.specs], autograph=False)  # type: ignore[no-any-return]
+
     def raw(self) -> RawInput | None:
         """Return what serves raw sources; None where the preprocess has no graph."""
         import tensorflow as tf
@@ -105,12 +134,13 @@ class Exportable:
             )
         except ValueError as error:
             raise PluginError(f"The preprocess cannot be made a graph: {first_line(error)}") from error
-        backbone, head, pool = self._parts
+        _, head, pool = self._parts
 
         def answer(raw: tf.Tensor) -> tf.Tensor:
             arrays, counts = graph(raw)
-            named = {spec.name: arrays[spec.name] for spec in compiled.inputs} if len(compiled.inputs) > 1 else arrays
-            embeddings = backbone(pack_inputs(backbone, named), training=False)
+            # By their order: a reloaded model can have other names for those that were given none.
+            ordered = [arrays[spec.name] for spec in compiled.inputs] if len(compiled.inputs) > 1 else arrays.values()
+            embeddings = self._embed(dict(zip(self.specs, ordered, strict=True)))
             if counts is not None:
                 own = tf.RaggedTensor.from_row_lengths(embeddings, counts)
                 size = head.inputs[0].shape[1]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tlplug.backbones import STRING, describe_inputs, import_keras, pack_inputs, quiet
+from tlplug.backbones import import_keras, quiet
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
 
@@ -27,13 +27,9 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     import tensorflow as tf
 
     network = model.network
-    specs = {
-        spec.name: tf.TensorSpec([None, *spec.shape], tf.string if spec.dtype == STRING else spec.dtype, spec.name)
-        for spec in describe_inputs(network)
-    }
 
     def answer(arrays: Mapping[str, Any]) -> dict[str, Any]:
-        return {ANSWER: network(pack_inputs(network, {name: arrays[name] for name in specs}), training=False)}
+        return {ANSWER: model.answer(arrays)}
 
     with quiet(), tempfile.TemporaryDirectory(prefix="tlplug-labels-") as folder:
         labels = Path(folder) / LABELS
@@ -45,13 +41,15 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
             if not type(layer).__module__.startswith("keras."):
                 archive.track(layer)
         archive.track(tf.saved_model.Asset(str(labels)))
-        archive.add_endpoint(ARRAYS, answer, [specs])
+        archive.add_endpoint(ARRAYS, answer, [model.specs])
         raw = model.raw()
         if raw is None:
-            archive.add_endpoint(RAW, answer, [specs])
+            archive.add_endpoint(RAW, answer, [model.specs])
         else:
             for resource in raw.resources:
                 archive.track(resource)
             archive.add_endpoint(RAW, lambda given: {ANSWER: raw.answer(given)}, [raw.spec])
-        archive.write_out(str(path), verbose=False)
+        archive.write_out(
+            str(path), options=tf.saved_model.SaveOptions(experimental_debug_stripper=True), verbose=False
+        )
     return Tolerance()
