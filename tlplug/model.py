@@ -195,7 +195,7 @@ class Model:
         self,
         path: str | Path,
         *,
-        format: str | None = None,  # noqa: A002 - what people call it
+        format: str | None = None,
         options: Mapping[str, Any] | None = None,
         tolerance: float | None = None,
         force: bool = False,
@@ -225,13 +225,12 @@ class Model:
         path, settings = Path(path), options_of(options or {})
         name = format or format_of(path)
         with contextlib.ExitStack() as stack:
-            folder = self.path
+            folder = self.path or Path()
             if self._training is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tlplug-export-")))
                 self._training.predictor.save(folder / run.MODEL, self._training.head)
                 write_examples(folder / EXAMPLES, self._training.data, self.info["seed"])
-            assert folder is not None
-            source = ExportSource.of(Predictor.load(folder / run.MODEL), folder / run.MODEL, folder / EXAMPLES, self.info)
+            source = ExportSource.of(folder / run.MODEL, folder / EXAMPLES, self.info)
             return export_model(source, path, name, settings, tolerance=tolerance, force=force)
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write a run as a file that other systems load, proven to give the same answers.")
 @click.argument("run")
-@click.option("--format", "format_name", metavar="NAME", help="The format (tlplug exporters); or by the ending of --out.")
+@click.option(
+    "--format", "format_name", metavar="NAME", help="The format (tlplug exporters); or by the ending of --out."
+)
 @click.option("--out", metavar="PATH", help="A new folder, or a file with the format's ending; RUN-FORMAT if left out.")
 @click.option("--precision", metavar="NAME", help="Of litert: float32, float16, dynamic or int8.")
 @click.option("--tolerance", type=click.FloatRange(min=0), help="The largest difference of a probability.")

@@ -8,8 +8,8 @@ from tlplug.export.source import ExportSource
 
 __all__ = [
     "EXAMPLES",
-    "ExportSource",
     "Export",
+    "ExportSource",
     "Exportable",
     "Proof",
     "RawInput",

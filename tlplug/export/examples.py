@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,44 +43,42 @@ def write_examples(folder: Path, data: Dataset, seed: int) -> None:
     folder.mkdir()
     held_out = data.splits == TEST
     index = {
-        "held_out": list(_written(folder, data.take(held_out), "test", *HELD_OUT, seed)),
-        "training": list(_written(folder, data.take(~held_out), "train", *CALIBRATION, seed)),
+        "held_out": list(_written(folder / "test", data.take(held_out), HELD_OUT, seed)),
+        "training": list(_written(folder / "train", data.take(~held_out), CALIBRATION, seed)),
         "of": {"held_out": int(held_out.sum()), "training": int((~held_out).sum())},
     }
     write_json(folder / _INDEX, index)
     write_manifest(folder)
 
 
-def _written(
-    folder: Path, data: Dataset, name: str, most: int, limit: int, seed: int
-) -> Iterator[dict[str, str | int]]:
+def _written(start: Path, data: Dataset, most: tuple[int, int], seed: int) -> Iterator[dict[str, str | int]]:
     """Write examples in a random order until there are enough; yield what the index says of each."""
-    room = limit
-    for number, position in enumerate(np.random.default_rng(seed).permutation(len(data))[:most]):
+    count, room = most
+    for number, position in enumerate(np.random.default_rng(seed).permutation(len(data))[:count]):
         source, label = data.sources[position], int(data.labels[position])
-        path = folder / f"{name}-{number:04}"
+        room -= _size(source)
+        if room < 0 and number:
+            return
+        path = start.with_name(f"{start.name}-{number:04}")
         if isinstance(source, str):
-            room -= len(json.dumps(source))
-            found: dict[str, str | int] = {"text": source, "label": label}
+            yield {"text": source, "label": label}
         elif isinstance(source, Path):
             path = path.with_suffix(source.suffix)
-            room -= source.stat().st_size
-            if room >= 0:
-                shutil.copyfile(source, path)
-            found = {"file": path.name, "label": label}
+            shutil.copyfile(source, path)
+            yield {"file": path.name, "label": label}
         elif isinstance(source, bytes):
-            room -= len(source)
             path.write_bytes(source)
-            found = {"bytes": path.name, "label": label}
+            yield {"bytes": path.name, "label": label}
         else:
             path = path.with_suffix(".npy")
-            room -= source.nbytes
             np.save(path, source, allow_pickle=False)
-            found = {"array": path.name, "label": label}
-        if room < 0 and number:
-            path.unlink(missing_ok=True)
-            return
-        yield found
+            yield {"array": path.name, "label": label}
+
+
+def _size(source: Any) -> int:
+    if isinstance(source, Path):
+        return source.stat().st_size
+    return int(source.nbytes) if isinstance(source, np.ndarray) else len(source)
 
 
 def read_examples(folder: Path) -> tuple[list[StoredExample], list[StoredExample], int]:

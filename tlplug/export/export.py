@@ -69,9 +69,7 @@ def format_of(path: Path) -> str:
             return str(entry.name)
     valid = ", ".join(entry.record.suffix for entry in entries if entry.record.suffix)
     names = ", ".join(entry.name for entry in entries)
-    raise UsageError(
-        f"The ending of {str(path)!r} says no format. Valid: {valid}, or a format by its name: {names}."
-    )
+    raise UsageError(f"The ending of {str(path)!r} says no format. Valid: {valid}, or a format by its name: {names}.")
 
 
 def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +90,7 @@ def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
 def export_model(
     source: ExportSource,
     path: Path,
-    format: str,  # noqa: A002 - what people call it
+    format: str,
     options: Mapping[str, Any],
     *,
     tolerance: float | None = None,

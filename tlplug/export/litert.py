@@ -50,7 +50,7 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     elif precision == "int8":
         if not model.calibration:
             raise UsageError(
-                "int8 is calibrated on training examples, and the run keeps none. Valid: --set export.precision=dynamic."
+                "int8 is calibrated on training examples, and the run keeps none. Valid: --precision dynamic."
             )
         settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
         settings["representative_dataset"] = lambda: _calls(model)

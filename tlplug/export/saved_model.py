@@ -1,4 +1,4 @@
-"""The format ``savedmodel``: raw sources and prepared arrays in one TensorFlow program, without operations of others."""
+"""The format ``savedmodel``: raw sources and prepared arrays in one program of plain TensorFlow."""
 
 from __future__ import annotations
 

@@ -39,19 +39,18 @@ class ExportSource:
     all_held_out: int
 
     @classmethod
-    def of(cls, predictor: Predictor, model: Path, examples: Path, info: Mapping[str, Any]) -> ExportSource:
-        """Read the examples of a run.
+    def of(cls, model: Path, examples: Path, info: Mapping[str, Any]) -> ExportSource:
+        """Load a run's model, and read its examples.
 
         Args:
-            predictor: loaded from `model`.
-            model, examples: its folders.
+            model, examples: the run's folders.
             info: what run.json holds.
 
         Raises:
-            DamagedRunError: the examples are not as they were written.
+            DamagedRunError: they are not as they were written.
         """
         held_out, training, count = read_examples(examples)
-        return cls(predictor, model, info, held_out, training, count)
+        return cls(Predictor.load(model), model, info, held_out, training, count)
 
     def arrays_of(self, examples: Sequence[StoredExample]) -> tuple[list[Arrays], bool]:
         """Return what the preprocess makes of examples: arrays ``[windows, ...]`` of each, and whether it cuts windows.
@@ -80,6 +79,6 @@ def _stacked(windows: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
         shape = [max(lengths) for lengths in zip(*(part.shape for part in parts), strict=True)]
         whole = np.zeros((len(parts), *shape), first.dtype)
         for number, part in enumerate(parts):
-            whole[(number, *map(slice, part.shape))] = part
+            whole[number][tuple(slice(length) for length in part.shape)] = part
         stacked[name] = whole
     return stacked

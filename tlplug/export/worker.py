@@ -1,21 +1,23 @@
 """Runs an export on examples, in a process without tlplug: ``python -I worker.py EXPORT CALLS``.
 
-EXPORT has ``predict.py`` and perhaps ``preprocess.py``. CALLS has ``sources.json``, and for each example a file with its
-prepared arrays; ``answers.npz`` is written there.
+EXPORT has ``predict.py`` and perhaps ``preprocess.py``. CALLS has ``sources.json``, and for each example a file with
+its prepared arrays; ``answers.npz`` is written there.
 """
 
 import importlib
 import json
 import sys
 import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
 def main() -> None:
     folder, calls = Path(sys.argv[1]), Path(sys.argv[2])
-    sys.modules["tlplug"] = None  # type: ignore[assignment]  # importing it fails from here on
+    sys.modules["tlplug"] = None  # type: ignore[assignment] # importing it fails from here on
     sys.path.insert(0, str(folder))
     predict = importlib.import_module("predict")
     about = predict.ABOUT
@@ -29,14 +31,14 @@ def main() -> None:
             answer = predict.load_raw()
         else:
 
-            def answer(raw):  # type: ignore[no-untyped-def]
+            def answer(raw: Any) -> Any:
                 return network(preprocess.prepare(raw, about))
 
         found |= _timed(answer, read, "raw")
     np.savez(calls / "answers.npz", allow_pickle=False, **found)
 
 
-def _timed(answer, calls, name):  # type: ignore[no-untyped-def]
+def _timed(answer: Callable[[Any], Any], calls: Iterable[Any], name: str) -> dict[str, Any]:
     """What each call is answered, float32 [n, classes], and the milliseconds that it took."""
     answers, took = [], []
     for call in calls:
@@ -46,12 +48,12 @@ def _timed(answer, calls, name):  # type: ignore[no-untyped-def]
     return {name: np.stack(answers), f"{name}_ms": np.array(took)}
 
 
-def _arrays(path):  # type: ignore[no-untyped-def]
+def _arrays(path: Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name].astype(object) if file[name].dtype.kind == "U" else file[name] for name in file.files}
 
 
-def _source(calls, source):  # type: ignore[no-untyped-def]
+def _source(calls: Path, source: Mapping[str, str]) -> Any:
     """What was written of a source: a text, a path, bytes or an array."""
     if "text" in source:
         return source["text"]

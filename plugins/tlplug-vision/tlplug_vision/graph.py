@@ -2,8 +2,8 @@
 
 It follows Pillow step by step: a JPEG is decoded at the scale that Pillow's draft mode takes, what is still much too
 large is reduced by a whole number first, and the resizing averages over what it leaves out. What differs from
-`tlplug_vision.image`: TensorFlow's decoders read JPEG, PNG, GIF and BMP alone, and pictures are not turned by their EXIF
-orientation.
+`tlplug_vision.image`: TensorFlow's decoders read JPEG, PNG, GIF and BMP alone, and pictures are not turned by their
+EXIF orientation.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
             branch = sum(tf.cast(scale >= ratio, tf.int32) for ratio in (2, 4, 8))
             return tf.switch_case(branch, [lambda ratio=ratio: jpeg(ratio) for ratio in (1, 2, 4, 8)])
 
-        picture = tf.cond(
-            tf.io.is_jpeg(content), smaller, lambda: tf.io.decode_image(content, expand_animations=False)
-        )
+        picture = tf.cond(tf.io.is_jpeg(content), smaller, lambda: tf.io.decode_image(content, expand_animations=False))
         picture.set_shape([None, None, None])
         return tf.cast(picture, tf.float32)
 

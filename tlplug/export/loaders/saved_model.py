@@ -14,11 +14,13 @@ ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 
 def load(signature="arrays"):
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
-    program = tf.saved_model.load(str(FOLDER / ABOUT["file"]))  # which must live as long as its function
-    call = program.signatures[signature]
-    return lambda arrays, program=program: call(
-        **{name: tf.constant(array) for name, array in arrays.items()}
-    )["probabilities"].numpy()
+    program = tf.saved_model.load(str(FOLDER / ABOUT["file"]))
+
+    def network(arrays):
+        call = program.signatures[signature]
+        return call(**{name: tf.constant(array) for name, array in arrays.items()})["probabilities"].numpy()
+
+    return network
 
 
 def load_raw():
