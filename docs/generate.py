@@ -27,6 +27,7 @@ RECORDS = (
     specs.Reader,
     specs.Example,
     specs.Exporter,
+    specs.Tolerance,
     specs.Augmentation,
     specs.Option,
 )

@@ -332,6 +332,7 @@ def test_mistakes_of_the_user_leave_with_2_and_other_failures_with_1():
         "TlplugError",
         "DataError",
         "DownloadError",
+        "ExportError",
         "PluginError",
         "TrainingError",
         "WeightsError",

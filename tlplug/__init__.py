@@ -22,6 +22,7 @@ _HOMES = {
         "AmbiguousNameError",
         "DataError",
         "DownloadError",
+        "ExportError",
         "OptionError",
         "PluginError",
         "RunError",

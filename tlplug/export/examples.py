@@ -56,6 +56,8 @@ def _written(start: Path, data: Dataset, most: tuple[int, int], seed: int) -> It
     count, room = most
     for number, position in enumerate(np.random.default_rng(seed).permutation(len(data))[:count]):
         source, label = data.sources[position], int(data.labels[position])
+        if isinstance(source, Path) and not source.is_file():  # removed since it was trained on
+            continue
         room -= _size(source)
         if room < 0 and number:
             return

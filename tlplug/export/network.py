@@ -85,8 +85,9 @@ class Exportable:
         backbone, head = load_keras(path), keras_head_of(source.model)
         pool = pool_of(predictor.preprocess)
         (embedding,) = backbone.outputs
+        taken = pack_inputs(backbone, {str(number): tensor for number, tensor in enumerate(backbone.inputs)})
         pooled = keras.ops.expand_dims(pool(embedding), 0) if windows else embedding
-        network = keras.Model(backbone.input, head(pooled), name="classifier")
+        network = keras.Model(taken, head(pooled), name="classifier")
         network.trainable = False
         for arrays in calibration[:1]:
             network(pack_inputs(network, arrays))  # some converters ask that it was called once

@@ -1,0 +1,342 @@
+"""Exports: every format gives the answers of its run in a process without tlplug, or leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import tlplug
+from tlplug.errors import DamagedRunError, ExportError, OptionError, UnknownNameError, UsageError
+from tlplug.registry import registry
+from tlplug.storage import read_json
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
+
+FORMATS = {"savedmodel": "model/1", "keras": "model.keras", "litert": "model.tflite", "onnx": "model.onnx"}
+
+READS = '''
+"""Reads and prepares eight numbers. Needs numpy."""
+
+import numpy as np
+
+
+def read(source, about):
+    return np.loadtxt(source, dtype=np.float32, ndmin=1)
+
+
+def prepare(raw, about):
+    return {"numbers": raw[None] * np.float32(about["preprocess"]["options"]["scale"])}
+'''
+GRAPH = '''
+def make_graph(options, files):
+    import tensorflow as tf
+
+    class Graph(tf.Module):
+        raw = tf.TensorSpec([None, 8], tf.float32, "numbers")
+
+        def __call__(self, numbers):
+            return {"numbers": numbers * options["scale"]}, None
+
+    return Graph()
+'''
+WRONG = '''
+"""Answers the first class with certainty, whatever it is asked."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+ABOUT = json.loads((Path(__file__).parent / "export.json").read_text(encoding="utf-8"))
+
+
+def load():
+    classes = len(ABOUT["classes"])
+    return lambda arrays: np.eye(1, classes, dtype=np.float32).repeat(len(next(iter(arrays.values()))), axis=0)
+'''
+
+
+@pytest.fixture
+def run(dots, dots_run):
+    dots.load()
+    return dots_run
+
+
+@pytest.fixture
+def model(run):
+    return tlplug.load(run)
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Write modules and a plugin file of exporters that use them; load the file."""
+
+    def write(text, **modules):
+        monkeypatch.syspath_prepend(tmp_path / "modules")
+        (tmp_path / "modules").mkdir(exist_ok=True)
+        for name, code in modules.items():
+            (tmp_path / "modules" / f"{name}.py").write_text(code)
+        path = tmp_path / "exporters.py"
+        path.write_text(f"from tlplug import Exporter, Tolerance, hookimpl\n{text}")
+        registry().load_file(path)
+        return path
+
+    return write
+
+
+EXPORTERS = """
+def export(model, path, options):
+    path.write_text("nothing")
+    return Tolerance()
+
+
+@hookimpl
+def exporter():
+    return [Exporter(name="other", suffix=".txt", export=export, loader="LOADER", summary="Of the tests.")]
+"""
+
+
+def standing(folder):
+    """What is there, names that begin with a dot included."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_answers_of_the_run_without_tlplug(model, tmp_path, name):
+    exported = model.export(tmp_path / "out", format=name)
+    assert exported.file == tmp_path / "out" / FORMATS[name]
+    about = read_json(tmp_path / "out" / "export.json")
+    arrays = about["proof"]["arrays"]
+    assert (arrays["examples"], arrays["changed"]) == (9, 0)
+    assert arrays["difference"] <= 1e-6
+    assert arrays["accuracy_before"] == arrays["accuracy_after"] == model.metrics["test"]["accuracy"]
+    assert about["proven"] is True
+    assert about["classes"] == list(model.classes)
+    assert about["inputs"][0]["shape"] == [8]
+    assert about["bytes"] == sum(p.stat().st_size for p in [exported.file, *exported.file.rglob("*")] if p.is_file())
+    assert standing(tmp_path) == ["out"]
+
+
+def test_the_loader_beside_it_answers_prepared_arrays_in_plain_python(model, tmp_path):
+    model.export(tmp_path / "out", format="litert")
+    rows = np.random.default_rng(0).normal(0, 1, (5, 8)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    code = (
+        "import sys; sys.modules['tlplug'] = None; sys.path.insert(0, 'out')\n"
+        "import numpy as np, predict\n"
+        "np.save('answers.npy', predict.load()({predict.ABOUT['inputs'][0]['name']: np.load('rows.npy')}))\n"
+    )
+    subprocess.run([sys.executable, "-IBc", code], cwd=tmp_path, check=True, capture_output=True)
+    expected, _ = model.predictor.probabilities(list(rows))
+    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-6)
+
+
+def test_a_model_just_trained_is_exported_as_a_saved_one_is(dots, tmp_path):
+    dots.load()
+    model = tlplug.train(dots.write(tmp_path / "data"))
+    found = model.export(tmp_path / "out", format="keras").about
+    model.save(tmp_path / "run")
+    again = tlplug.load(tmp_path / "run").export(tmp_path / "again", format="keras").about
+    apart = {"versions"}
+    for about in (found, again):
+        for comparison in ("arrays", "raw"):
+            (about["proof"][comparison] or {}).pop("milliseconds", None)
+    assert {k: v for k, v in found.items() if k not in apart} == {k: v for k, v in again.items() if k not in apart}
+
+
+def test_the_ending_of_a_path_says_the_format_and_that_the_model_stands_alone(model, tmp_path):
+    exported = model.export(tmp_path / "numbers.tflite")
+    assert exported.about["format"] == "litert"
+    assert standing(tmp_path) == ["numbers.tflite", "numbers.tflite.export"]
+    code = "import sys; sys.path.insert(0, 'numbers.tflite.export'); import predict; predict.load()"
+    subprocess.run([sys.executable, "-IBc", code], cwd=tmp_path, check=True, capture_output=True)
+    with pytest.raises(UsageError, match="There is something at"):
+        model.export(tmp_path / "numbers.tflite")
+    (tmp_path / "numbers.tflite").unlink()  # as if it had been killed before the last step
+    model.export(tmp_path / "numbers.tflite")
+    assert standing(tmp_path) == ["numbers.tflite", "numbers.tflite.export"]
+
+
+def test_the_class_names_are_inside_the_file(model, tmp_path):
+    import zipfile
+
+    import onnx
+    import tensorflow as tf
+
+    model.export(tmp_path / "a.tflite")
+    with zipfile.ZipFile(tmp_path / "a.tflite") as archive:
+        assert archive.read("labels.txt").decode().split() == list(model.classes)
+        assert json.loads(archive.read("about.json"))["preprocess"]["options"]["scale"] == 1.0
+    model.export(tmp_path / "a.onnx")
+    metadata = {item.key: item.value for item in onnx.load(tmp_path / "a.onnx").metadata_props}
+    assert json.loads(metadata["classes"]) == list(model.classes)
+    exported = model.export(tmp_path / "saved", format="savedmodel")
+    assert (exported.file / "assets" / "labels.txt").read_text().split() == list(model.classes)
+    program = tf.saved_model.load(str(exported.file))
+    assert sorted(program.signatures) == ["arrays", "serving_default"]
+
+
+@pytest.mark.parametrize(("precision", "share"), [("float16", 0.55), ("dynamic", 0.4), ("int8", 0.4)])
+def test_lower_precisions_are_smaller_and_judged_by_what_they_explain(dots, tmp_path, precision, share):
+    dots.load()
+    model = tlplug.train(dots.write(tmp_path / "data"), head="mlp", options={"head.hidden": "512,512", "head.epochs": 5})
+    found = model.export(tmp_path / "out", format="litert", options={"export.precision": precision})
+    assert found.about["bytes"] < share * found.about["weights_bytes"]
+    assert found.proof.tolerance.difference == (5e-3 if precision == "float16" else None)
+    assert found.proof.arrays.difference > 0
+
+
+def test_raw_input_is_served_by_the_graph_and_read_by_the_code_that_travels_along(dots, tmp_path, monkeypatch):
+    (tmp_path / "modules").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    (tmp_path / "modules" / "reads_numbers.py").write_text(READS)
+    text = dots.dots.read_text().replace("            demo=demo,\n", "            demo=demo,\n            RAW\n")
+    text = text.replace("RAW", 'make_graph=make_graph, standalone="reads_numbers",')
+    (tmp_path / "dots.py").write_text(text.replace("def preview", f"{GRAPH}\n\ndef preview"))
+    registry().load_file(dots.net)
+    registry().load_file(tmp_path / "dots.py")
+    model = tlplug.train(dots.write(tmp_path / "data"), options={"preprocess.scale": 0.5})
+    for name in ("savedmodel", "litert"):
+        exported = model.export(tmp_path / name, format=name)
+        assert exported.proof.raw.changed == 0
+        assert exported.proof.raw.difference < 1e-6
+    assert exported.about["raw"] is None
+    file = next((tmp_path / "data").rglob("*.dots"))
+    said = subprocess.run(
+        [sys.executable, "-IB", tmp_path / "savedmodel" / "predict.py", file],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    (expected,) = model.predict([file])
+    assert said.stdout.split("\t") == [str(file), expected.label, f"{expected.probability:.3f}\n"]
+    readme = (tmp_path / "savedmodel" / "README.md").read_text()
+    assert "python predict.py FILE..." in readme
+    assert "`serving_default` takes `numbers`" in readme
+
+
+def test_what_gives_other_answers_leaves_nothing_unless_told_otherwise(model, plugin, tmp_path):
+    plugin(EXPORTERS.replace("LOADER", "wrong_answers"), wrong_answers=WRONG)
+    before = standing(tmp_path)
+    with pytest.raises(ExportError, match=r"^The export gives other answers than the run: a probability differs by"):
+        model.export(tmp_path / "out", format="other")
+    with pytest.raises(ExportError, match=r"accuracy falls from 0\.\d+ to 0\.\d+"):
+        model.export(tmp_path / "out", format="other", tolerance=1)
+    assert standing(tmp_path) == before
+    exported = model.export(tmp_path / "out", format="other", force=True)
+    assert exported.about["proven"] is False
+    assert "This is beyond what is tolerated" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("def load():\n    raise ValueError('no such thing')\n", "ValueError: no such thing"),
+        ("import tlplug\n", "ModuleNotFoundError: import of tlplug halted; None in sys.modules"),
+    ],
+)
+def test_what_does_not_run_leaves_nothing(model, plugin, tmp_path, code, reason):
+    plugin(EXPORTERS.replace("LOADER", "does_not_run"), does_not_run=code)
+    before = standing(tmp_path)
+    with pytest.raises(ExportError, match=re.escape(reason)):
+        model.export(tmp_path / "out", format="other")
+    assert standing(tmp_path) == before
+
+
+def test_what_a_converter_refuses_ends_in_one_line_that_names_the_others(model, plugin, tmp_path):
+    plugin(EXPORTERS.replace('path.write_text("nothing")', "raise KeyError('an op\\nof many lines')"))
+    with pytest.raises(UsageError, match=r"^The format 'other' cannot hold this net: KeyError: .* Valid: --format keras"):
+        model.export(tmp_path / "out", format="other")
+
+
+def test_mistakes_end_in_one_line(run, dots, cli, tmp_path, monkeypatch):
+    def refused(*arguments, code=2):
+        found = cli("export", *arguments, *dots.plugins)
+        assert (found.code, found.out, len(found.lines)) == (code, "", 1), found
+        return found.err
+
+    out = tmp_path / "out"
+    assert "A format is missing. Valid: --format savedmodel" in refused(run)
+    assert "Unknown exporter 'tflight'" in refused(run, "--format", "tflight", "--out", out)
+    assert "The ending of 'a.tfl' says no format. Valid: .keras, .tflite, .onnx" in refused(run, "--out", "a.tfl")
+    assert "Unknown option 'export.bits'" in refused(run, "--format", "litert", "--set", "export.bits=8")
+    assert "Option 'precision' cannot be 'int4'" in refused(run, "--format", "litert", "--precision", "int4")
+    assert "Unknown option 'export.precision'" in refused(run, "--format", "keras", "--precision", "int8")
+    assert "Received: 'head.x'" in refused(run, "--format", "keras", "--set", "head.x=1")
+    assert "No such run" in refused(tmp_path / "none", "--format", "keras")
+    assert "is no run" in refused(tmp_path, "--format", "keras")
+    out.mkdir()
+    assert f"There is something at {str(out)!r} already" in refused(run, "--format", "keras", "--out", out)
+    find = __import__("importlib.util").util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: name != "tf2onnx" and find(name, *rest) or None)
+    said = refused(run, "--format", "onnx", "--out", tmp_path / "a")
+    assert said == "Error: The format 'onnx' needs what is not installed. Type: pip install 'tlplug[onnx]'\n"
+
+
+def test_a_run_whose_files_are_not_as_they_were_is_refused(run, tmp_path):
+    for name, error in (("model/backbone/model.keras", "model"), ("examples/test-0000.dots", "examples")):
+        copy = tmp_path / error
+        shutil.copytree(run, copy)
+        with (copy / name).open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(DamagedRunError, match=f"is damaged"):
+            tlplug.load(copy).export(tmp_path / "out", format="keras")
+    copy = tmp_path / "older"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "examples")
+    with pytest.raises(UsageError, match="The run keeps no held-out examples"):
+        tlplug.load(copy).export(tmp_path / "out", format="keras")
+
+
+def test_a_format_of_other_modalities_is_refused(model, plugin, tmp_path):
+    text = EXPORTERS.replace('loader="LOADER"', 'loader="json", modalities=["image", "text"]')
+    plugin(text)
+    with pytest.raises(UsageError, match=r"The format 'other' is for image, text\. Received: a run of dots\. Valid:"):
+        model.export(tmp_path / "out", format="other")
+    with pytest.raises(UnknownNameError):
+        model.export(tmp_path / "out", format="another")
+    with pytest.raises(OptionError):
+        model.export(tmp_path / "out", format="keras", options={"precision": 1})
+
+
+def test_a_full_disk_leaves_nothing(run, dots, cli, disk):
+    folder = disk()
+    (folder / "filling").write_bytes(bytes(200_000))
+    found = cli("export", run, "--format", "keras", "--out", folder / "out", *dots.plugins)
+    assert (found.code, len(found.lines)) == (1, 1), found
+    assert "No space left on device" in found.err
+    assert [name for name in standing(folder)] == ["filling"]
+
+
+def test_after_a_kill_the_next_one_is_right(run, dots, tmp_path):
+    command = [sys.executable, "-c", "from tlplug.cli import main; main()", "export", str(run), "--format", "keras"]
+    command += ["--out", str(tmp_path / "out"), *dots.plugins]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".out*/export.json")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert read_json(tmp_path / "out" / "export.json")["proven"] is True
+
+
+def test_the_command_shows_the_proof(run, dots, cli, tmp_path):
+    found = cli("export", run, "--format", "keras", "--out", tmp_path / "out", *dots.plugins)
+    assert found.code == 0
+    assert re.search(r"prepared arrays +0 of 9 +\d\.\de-\d\d +(\S+) +\1 ", found.out)
+    assert "model.keras" in found.out
+    found = cli("export", run, "--out", tmp_path / "a.keras", "--json", *dots.plugins)
+    assert found.json["file"] == str(tmp_path / "a.keras")
+    assert found.json["proof"]["arrays"]["changed"] == 0
