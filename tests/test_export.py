@@ -36,7 +36,7 @@ def read(source, about):
 def prepare(raw, about):
     return {"numbers": raw[None] * np.float32(about["preprocess"]["options"]["scale"])}
 '''
-GRAPH = '''
+GRAPH = """
 def make_graph(options, files):
     import tensorflow as tf
 
@@ -47,7 +47,7 @@ def make_graph(options, files):
             return {"numbers": numbers * options["scale"]}, None
 
     return Graph()
-'''
+"""
 WRONG = '''
 """Answers the first class with certainty, whatever it is asked."""
 
@@ -188,7 +188,9 @@ def test_the_class_names_are_inside_the_file(model, tmp_path):
 @pytest.mark.parametrize(("precision", "share"), [("float16", 0.55), ("dynamic", 0.4), ("int8", 0.4)])
 def test_lower_precisions_are_smaller_and_judged_by_what_they_explain(dots, tmp_path, precision, share):
     dots.load()
-    model = tlplug.train(dots.write(tmp_path / "data"), head="mlp", options={"head.hidden": "512,512", "head.epochs": 5})
+    model = tlplug.train(
+        dots.write(tmp_path / "data"), head="mlp", options={"head.hidden": "512,512", "head.epochs": 5}
+    )
     found = model.export(tmp_path / "out", format="litert", options={"export.precision": precision})
     assert found.about["bytes"] < share * found.about["weights_bytes"]
     assert found.proof.tolerance.difference == (5e-3 if precision == "float16" else None)
@@ -255,7 +257,9 @@ def test_what_does_not_run_leaves_nothing(model, plugin, tmp_path, code, reason)
 
 def test_what_a_converter_refuses_ends_in_one_line_that_names_the_others(model, plugin, tmp_path):
     plugin(EXPORTERS.replace('path.write_text("nothing")', "raise KeyError('an op\\nof many lines')"))
-    with pytest.raises(UsageError, match=r"^The format 'other' cannot hold this net: KeyError: .* Valid: --format keras"):
+    with pytest.raises(
+        UsageError, match=r"^The format 'other' cannot hold this net: KeyError: .* Valid: --format keras"
+    ):
         model.export(tmp_path / "out", format="other")
 
 
@@ -278,7 +282,9 @@ def test_mistakes_end_in_one_line(run, dots, cli, tmp_path, monkeypatch):
     out.mkdir()
     assert f"There is something at {str(out)!r} already" in refused(run, "--format", "keras", "--out", out)
     find = __import__("importlib.util").util.find_spec
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: name != "tf2onnx" and find(name, *rest) or None)
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *rest: (name != "tf2onnx" and find(name, *rest)) or None
+    )
     said = refused(run, "--format", "onnx", "--out", tmp_path / "a")
     assert said == "Error: The format 'onnx' needs what is not installed. Type: pip install 'tlplug[onnx]'\n"
 
@@ -289,7 +295,7 @@ def test_a_run_whose_files_are_not_as_they_were_is_refused(run, tmp_path):
         shutil.copytree(run, copy)
         with (copy / name).open("ab") as file:
             file.write(b"x")
-        with pytest.raises(DamagedRunError, match=f"is damaged"):
+        with pytest.raises(DamagedRunError, match="is damaged"):
             tlplug.load(copy).export(tmp_path / "out", format="keras")
     copy = tmp_path / "older"
     shutil.copytree(run, copy)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import progress
-from tlplug.backbones import describe_inputs
 from tlplug.errors import ExportError, OptionError, TlplugError, UsageError, counted, first_line
 from tlplug.export.network import Exportable, weights_size
 from tlplug.export.proof import Proof, prove
@@ -117,15 +116,13 @@ def export_model(
     _check(entry, source, path)
     alone = bool(record.suffix) and path.suffix == record.suffix
     target = path.with_name(f"{path.name}.export") if alone else path
-    calls, windows = source.arrays_of(source.held_out)
-    calibration, _ = source.arrays_of(source.training)
-    about = _about(entry, source, settings, windows=windows)
+    about = _about(entry, source, settings)
     with _new_folder(target, path) as folder:
         with progress.task(f"Converting to {entry.name}"):
-            model = Exportable.of(source, windows=windows, calibration=calibration, about=about)
+            model = Exportable.of(source, about)
             raw = model.raw() if record.raw else None
             about |= {
-                "inputs": [asdict(spec) for spec in describe_inputs(model.network)],
+                "inputs": [asdict(spec) for spec in source.prepared.inputs],
                 "raw": {"name": raw.spec.name, "shape": raw.spec.shape.as_list(), "dtype": raw.spec.dtype.name}
                 if raw
                 else None,
@@ -140,7 +137,7 @@ def export_model(
         write_json(folder / ABOUT, about)
         if tolerance is not None:
             allowed = replace(allowed, difference=tolerance)
-        proof = prove(folder, source, calls, allowed)
+        proof = prove(folder, source, allowed)
         problem = proof.problem()
         if problem and not force:
             raise ExportError(
@@ -232,7 +229,7 @@ def _converted(entry: Entry, model: Exportable, file: Path, settings: Mapping[st
     return allowed
 
 
-def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any], *, windows: bool) -> dict[str, Any]:
+def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any]) -> dict[str, Any]:
     predictor, info = source.predictor, source.info
     preprocess = predictor.preprocess.to_json()
     return {
@@ -243,7 +240,7 @@ def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any], *, w
         "modality": predictor.modality,
         "backbone": predictor.compiled.about["name"],
         "head": info["head"]["name"],
-        "rows": "the windows of one example" if windows else "examples",
+        "rows": "the windows of one example" if source.prepared.windows else "examples",
         "preprocess": {"name": preprocess["name"], "options": preprocess["options"]},
         "files": sorted(predictor.compiled.files),
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tlplug.backbones import describe_inputs, quiet
+from tlplug.backbones import quiet
 from tlplug.errors import UsageError
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
@@ -48,13 +48,13 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     if precision == "float16":
         settings["target_spec"] = {"supported_types": [tf.float16]}
     elif precision == "int8":
-        if not model.calibration:
+        if not model.prepared.training:
             raise UsageError(
                 "int8 is calibrated on training examples, and the run keeps none. Valid: --precision dynamic."
             )
         settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
         settings["representative_dataset"] = lambda: _calls(model)
-        if all(spec.dtype == "uint8" for spec in describe_inputs(model.network)):
+        if all(spec.dtype == "uint8" for spec in model.prepared.inputs):
             settings["inference_input_type"] = tf.uint8
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the converter itself calls
@@ -68,5 +68,5 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
 
 
 def _calls(model: Exportable) -> Iterator[list[Any] | dict[str, Any]]:
-    for arrays in model.calibration:
+    for arrays in model.prepared.training:
         yield dict(arrays) if len(arrays) > 1 else list(arrays.values())

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tlplug.backbones import STRING, describe_inputs, import_keras, load_keras, pack_inputs
+from tlplug.backbones import STRING, import_keras, load_keras, pack_inputs
 from tlplug.errors import PluginError, UsageError, first_line
-from tlplug.export.source import ExportSource
+from tlplug.export.source import ExportSource, Prepared
 from tlplug.features import KERAS_FILE, PreprocessSpec
 from tlplug.predictor import keras_head_of
 from tlplug.specs import load_reference
@@ -42,32 +41,23 @@ class Exportable:
     """What an exporter gets.
 
     Attributes:
-        network: prepared arrays ``[rows, ...]`` to probabilities ``[n, classes]``, a functional Keras model. Where
-            `windows` is true, the rows of a call are the windows of one example, and there is one answer.
-        windows: see `network`.
+        network: prepared arrays ``[rows, ...]`` to probabilities ``[n, classes]``, a functional Keras model. Where an
+            example is cut into windows, the rows of a call are those of one example, and there is one answer.
+        prepared: what it takes, and arrays of examples to calibrate it on.
         classes: in the order of the probabilities.
-        calibration: arrays ``[rows, ...]`` of training examples, one call each.
         about: what export.json will say beside the proof.
         source: what it is all made from.
     """
 
     network: keras.Model
-    windows: bool
+    prepared: Prepared
     classes: tuple[str, ...]
-    calibration: Sequence[Mapping[str, NDArray[Any]]]
     about: Mapping[str, Any]
     source: ExportSource
     _parts: tuple[Any, Any, Callable[[Any], Any]]
 
     @classmethod
-    def of(
-        cls,
-        source: ExportSource,
-        *,
-        windows: bool,
-        calibration: Sequence[Mapping[str, NDArray[Any]]],
-        about: Mapping[str, Any],
-    ) -> Exportable:
+    def of(cls, source: ExportSource, about: Mapping[str, Any]) -> Exportable:
         """Load the network of a run and put its head on it.
 
         Raises:
@@ -84,14 +74,14 @@ class Exportable:
             )
         backbone, head = load_keras(path), keras_head_of(source.model)
         pool = pool_of(predictor.preprocess)
-        (embedding,) = backbone.outputs
-        taken = pack_inputs(backbone, {str(number): tensor for number, tensor in enumerate(backbone.inputs)})
-        pooled = keras.ops.expand_dims(pool(embedding), 0) if windows else embedding
-        network = keras.Model(taken, head(pooled), name="classifier")
+        prepared = source.prepared
+        taken = {spec.name: keras.Input(spec.shape, dtype=spec.dtype, name=spec.name) for spec in prepared.inputs}
+        embeddings = backbone(pack_inputs(backbone, taken))
+        pooled = keras.ops.expand_dims(pool(embeddings), 0) if prepared.windows else embeddings
+        network = keras.Model(taken if len(taken) > 1 else list(taken.values()), head(pooled), name="classifier")
         network.trainable = False
-        for arrays in calibration[:1]:
-            network(pack_inputs(network, arrays))  # some converters ask that it was called once
-        return cls(network, windows, predictor.classes, calibration, about, source, (backbone, head, pool))
+        network(pack_inputs(network, prepared.held_out[0]))  # some converters ask that it was called once
+        return cls(network, prepared, predictor.classes, about, source, (backbone, head, pool))
 
     @functools.cached_property
     def specs(self) -> dict[str, tf.TensorSpec]:
@@ -100,14 +90,14 @@ class Exportable:
 
         return {
             spec.name: tf.TensorSpec([None, *spec.shape], tf.string if spec.dtype == STRING else spec.dtype, spec.name)
-            for spec in describe_inputs(self.network)
+            for spec in self.prepared.inputs
         }
 
     def answer(self, arrays: Mapping[str, Any]) -> Any:
         """Return probabilities ``[n, classes]`` for arrays ``[rows, ...]`` by name, in operations of TensorFlow."""
         _, head, pool = self._parts
         embeddings = self._embed(dict(arrays))
-        return head(pool(embeddings)[None] if self.windows else embeddings, training=False)
+        return head(pool(embeddings)[None] if self.prepared.windows else embeddings, training=False)
 
     @functools.cached_property
     def _embed(self) -> Callable[[Mapping[str, Any]], Any]:
@@ -139,9 +129,7 @@ class Exportable:
 
         def answer(raw: tf.Tensor) -> tf.Tensor:
             arrays, counts = graph(raw)
-            # By their order: a reloaded model can have other names for those that were given none.
-            ordered = [arrays[spec.name] for spec in compiled.inputs] if len(compiled.inputs) > 1 else arrays.values()
-            embeddings = self._embed(dict(zip(self.specs, ordered, strict=True)))
+            embeddings = self._embed({name: arrays[name] for name in self.specs})
             if counts is not None:
                 own = tf.RaggedTensor.from_row_lengths(embeddings, counts)
                 size = head.inputs[0].shape[1]

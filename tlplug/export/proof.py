@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tlplug import progress
 from tlplug.errors import ExportError, counted
-from tlplug.export.source import Arrays, ExportSource
+from tlplug.export.source import ExportSource
 from tlplug.specs import Tolerance
 
 RAW_CHANGED = 0.01
@@ -101,13 +101,12 @@ class Proof:
         }
 
 
-def prove(folder: Path, source: ExportSource, calls: Sequence[Arrays], tolerance: Tolerance) -> Proof:
+def prove(folder: Path, source: ExportSource, tolerance: Tolerance) -> Proof:
     """Run an export on the held-out examples that a run keeps.
 
     Args:
         folder: of the export.
         source: the run.
-        calls: the prepared arrays of each example.
         tolerance: what may differ.
 
     Raises:
@@ -121,7 +120,7 @@ def prove(folder: Path, source: ExportSource, calls: Sequence[Arrays], tolerance
         work = Path(temporary)
         sources = [_write(work, number, example.source) for number, example in enumerate(examples)]
         (work / "sources.json").write_text(json.dumps(sources), encoding="utf-8")
-        for number, arrays in enumerate(calls):
+        for number, arrays in enumerate(source.prepared.held_out):
             np.savez(work / f"{number}.npz", allow_pickle=False, **{name: _plain(arrays[name]) for name in arrays})
         found = _run(folder, work)
     raw = None

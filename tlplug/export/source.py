@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tlplug.backbones import ArraySpec
 from tlplug.errors import PluginError, first_line
 from tlplug.export.examples import StoredExample, read_examples
 from tlplug.features import windows_of, without_notes
 from tlplug.predictor import Predictor
 
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the preprocess makes of the examples that a run keeps.
+
+    Attributes:
+        held_out, training: arrays ``[windows, ...]`` of each example, by the preprocess' names.
+        inputs: what the network takes, under these names.
+        windows: whether an example is cut into windows.
+    """
+
+    held_out: Sequence[Arrays]
+    training: Sequence[Arrays]
+    inputs: tuple[ArraySpec, ...]
+    windows: bool
 
 
 @dataclass(frozen=True)
@@ -52,23 +70,30 @@ class ExportSource:
         held_out, training, count = read_examples(examples)
         return cls(Predictor.load(model), model, info, held_out, training, count)
 
-    def arrays_of(self, examples: Sequence[StoredExample]) -> tuple[list[Arrays], bool]:
-        """Return what the preprocess makes of examples: arrays ``[windows, ...]`` of each, and whether it cuts windows.
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        """What the preprocess makes of the examples.
 
         Raises:
             PluginError: the preprocess refuses what it took in training.
         """
         compiled, preprocess = self.predictor.compiled, self.predictor.preprocess
         make = preprocess.make({name: compiled.file(name) for name in compiled.files})
-        found, windows = list[Arrays](), False
-        for example in examples:
+        calls, windows, names = list[Arrays](), False, list[str]()
+        for example in (*self.held_out, *self.training):
             try:
                 made = make(example.source)
             except ValueError as error:
                 raise PluginError(f"An example that the run keeps cannot be read: {first_line(error)}") from error
             windows = not isinstance(made, Mapping)
-            found.append(_stacked([compiled.prepare(without_notes(window)) for window in windows_of(made)]))
-        return found, windows
+            parts = [without_notes(window) for window in windows_of(made)]
+            # A single array is called what the preprocess calls it, which is not always what the network does.
+            names = list(parts[0]) if len(compiled.inputs) == 1 else [spec.name for spec in compiled.inputs]
+            stacked = _stacked([compiled.prepare(part) for part in parts])
+            calls.append(dict(zip(names, stacked.values(), strict=True)))
+        inputs = [replace(spec, name=name) for spec, name in zip(compiled.inputs, names, strict=True)]
+        count = len(self.held_out)
+        return Prepared(calls[:count], calls[count:], tuple(inputs), windows)
 
 
 def _stacked(windows: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
