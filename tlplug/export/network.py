@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,12 @@ class RawInput:
     Attributes:
         spec: of a batch of raw sources; its name is that of the input.
         answer: ``answer(raw)`` returns probabilities float32 ``[batch, classes]``, in operations of TensorFlow.
-        resources: what it uses of TensorFlow's and Keras'.
+        graph: the preprocess, which may hold tables.
     """
 
     spec: tf.TensorSpec
     answer: Callable[[Any], Any]
-    resources: Sequence[Any]
+    graph: tf.Module
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class Exportable:
                 "cannot be saved, so nothing can be made of it. Give the layer a get_config(), and train again."
             )
         backbone, head = load_keras(path), keras_head_of(source.model)
+        backbone.name, head.name = "backbone", "head"  # both can be called "sequential"
         pool = pool_of(predictor.preprocess)
         prepared = source.prepared
         taken = {spec.name: keras.Input(spec.shape, dtype=spec.dtype, name=spec.name) for spec in prepared.inputs}
@@ -136,7 +137,7 @@ class Exportable:
                 embeddings = tf.map_fn(pool, own, fn_output_signature=tf.TensorSpec([size], tf.float32))
             return head(embeddings, training=False)
 
-        return RawInput(graph.raw, answer, (graph,))
+        return RawInput(graph.raw, answer, graph)
 
 
 def pool_of(preprocess: PreprocessSpec) -> Callable[[Any], Any]:

@@ -20,7 +20,7 @@ def main() -> None:
     sys.modules["tlplug"] = None  # type: ignore[assignment] # importing it fails from here on
     sys.path.insert(0, str(folder))
     predict = importlib.import_module("predict")
-    about = predict.ABOUT
+    about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
     sources = json.loads((calls / "sources.json").read_text(encoding="utf-8"))
     network = predict.load()
     found = _timed(network, (_arrays(calls / f"{number}.npz") for number in range(len(sources))), "arrays")
