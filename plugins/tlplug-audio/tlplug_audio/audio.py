@@ -32,18 +32,13 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
     Raises:
         ValueError: the input shape is not that of a waveform, or the hop is no sample long.
     """
-    shape = tuple(options.get("input_shape") or ())
-    if len(shape) != 1 or (shape[0] is not None and shape[0] < 1):
-        raise ValueError(f"Sound needs an input shape (samples,). Received: {shape}.")
-    hop = round(options.get("hop", HOP) * RATE)
-    if hop < 1:
-        raise ValueError(f"The hop is at least one sample. Received: {options['hop']} s.")
+    size, hop = checked(options.get("input_shape"), options.get("hop", HOP))
     max_seconds = options.get("max_seconds", MAX_SECONDS)
 
     def preprocess(source: Any) -> list[dict[str, Any]]:
         sound = read(source, max_seconds)
         seconds, windows = len(sound.samples) / RATE, list[dict[str, Any]]()
-        for number, window in enumerate(cut(sound.samples, shape[0], hop)):
+        for number, window in enumerate(cut(sound.samples, size, hop)):
             start = number * hop / RATE
             windows.append({"waveform": window, "span": (start, min(start + len(window) / RATE, seconds), "s")})
         if sound.remarks:
@@ -51,6 +46,23 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
         return windows
 
     return preprocess
+
+
+def checked(shape: Any, seconds: float) -> tuple[int | None, int]:
+    """Return the samples of a window, None where a recording is taken as a whole, and those from one to the next.
+
+    Raises:
+        ValueError: the input shape is not that of a waveform, or the hop is no sample long.
+
+    >>> checked((15_600,), 0.48)
+    (15600, 7680)
+    """
+    shape, hop = tuple(shape or ()), round(seconds * RATE)
+    if len(shape) != 1 or (shape[0] is not None and shape[0] < 1):
+        raise ValueError(f"Sound needs an input shape (samples,). Received: {shape}.")
+    if hop < 1:
+        raise ValueError(f"The hop is at least one sample. Received: {seconds} s.")
+    return shape[0], hop
 
 
 def cut(samples: np.ndarray, size: int | None, hop: int) -> list[np.ndarray]:

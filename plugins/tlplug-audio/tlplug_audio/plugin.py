@@ -64,7 +64,10 @@ def preprocess() -> list[Preprocess]:
             name="audio",
             modality="audio",
             make="tlplug_audio.audio:make",
+            make_graph="tlplug_audio.graph:make",
             pool="tlplug_audio.pooling:pool",
+            pool_graph="tlplug_audio.pooling:pool_graph",
+            standalone="tlplug_audio.standalone",
             suffixes=SUFFIXES,
             options=(
                 Option(

@@ -38,3 +38,25 @@ def pool(embeddings: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
     else:
         pooled = np.concatenate([values.mean(axis=0), values.std(axis=0)])
     return pooled.astype(np.float32)
+
+
+def pool_graph(embeddings: Any, options: Mapping[str, Any]) -> Any:
+    """Pool the windows of one recording, as `pool` does, in `keras.ops`.
+
+    Args:
+        embeddings: float32 ``[windows, size]``, a tensor or a Keras tensor.
+        options: see `pool`.
+
+    Returns:
+        float32 ``[size]``, or ``[2 * size]``.
+    """
+    from keras import ops
+
+    kind = options.get("pool", POOL)
+    if kind == "max":
+        return ops.max(embeddings, axis=0)
+    mean = ops.mean(embeddings, axis=0)
+    if kind == "mean":
+        return mean
+    deviation = ops.sqrt(ops.mean(ops.square(embeddings - mean), axis=0))
+    return ops.concatenate([mean, deviation], axis=0)

@@ -22,6 +22,8 @@ def preprocess() -> list[Preprocess]:
             name="series",
             modality="series",
             make="tlplug_series.series:make",
+            make_graph="tlplug_series.graph:make",
+            standalone="tlplug_series.standalone",
             suggest="tlplug_series.series:suggest",
             suffixes=SUFFIXES,
             options=(

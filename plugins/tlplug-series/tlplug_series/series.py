@@ -47,7 +47,7 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
     Raises:
         ValueError: the network takes no series.
     """
-    length, channels = _checked_shape(options.get("input_shape"))
+    length, channels = checked_shape(options.get("input_shape"))
     fit, missing = options.get("fit", FIT[0]), options.get("missing", MISSING[0])
 
     def preprocess(source: Any) -> dict[str, Any]:
@@ -84,7 +84,15 @@ def suggest(source: Any) -> dict[str, int]:
     return {"channels": int(read(source).shape[1])}
 
 
-def _checked_shape(shape: Any) -> tuple[int | None, int]:
+def checked_shape(shape: Any) -> tuple[int | None, int]:
+    """Return the length that a network takes, None for any, and its channels.
+
+    Raises:
+        ValueError: it takes no series.
+
+    >>> checked_shape((512, 1))
+    (512, 1)
+    """
     if shape is not None and len(shape) == 2:
         length, channels = shape
         if channels is not None and channels > 0 and (length is None or length > 0):

@@ -25,8 +25,8 @@ def load(signature="arrays"):
 
 def load_raw():
     """Return a function of what `read` of preprocess.py gives that returns probabilities [1, classes]."""
-    network = load("serving_default")
-    return lambda raw: network({ABOUT["raw"]["name"]: tf.constant(raw)[None]})
+    network, raw_input = load("serving_default"), ABOUT["raw"]
+    return lambda raw: network({raw_input["name"]: tf.constant(raw, raw_input["dtype"])[None]})
 
 
 if __name__ == "__main__":
