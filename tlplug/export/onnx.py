@@ -12,13 +12,18 @@ from tlplug.backbones import quiet
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
 
+_OPSET = 9
+"""The first one of ONNX that has Erf."""
+
 
 def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:  # noqa: ARG001 - has none
     """Write an ``.onnx`` file, with the class names and the preprocess' options as its metadata."""
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the converter itself calls
-        model.network.export(str(path), format="onnx", verbose=False)
         import onnx
+
+        _teach()
+        model.network.export(str(path), format="onnx", verbose=False)
 
         program = onnx.load(str(path))
         about = {"classes": json.dumps(model.classes), "about": json.dumps(dict(model.about))}
@@ -26,3 +31,22 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
             program.metadata_props.add(key=key, value=value)
         onnx.save(program, str(path))
     return Tolerance()
+
+
+def _teach() -> None:
+    """Tell tf2onnx of Erfc, which TensorFlow computes the exact GELU with: it is 1 - erf."""
+    import numpy as np
+    from tf2onnx.handler import tf_op
+    from tf2onnx.utils import make_name, map_onnx_to_numpy_type
+
+    def erfc(context: Any, node: Any, **_: Any) -> None:
+        kind = context.get_dtype(node.output[0])
+        shape = context.get_shape(node.output[0])
+        one = context.make_const(make_name(node.name), np.array(1, map_onnx_to_numpy_type(kind)))
+        context.remove_node(node.name)
+        erf = context.make_node("Erf", node.input, dtypes=[kind], shapes=[shape])
+        context.make_node(
+            "Sub", [one.output[0], erf.output[0]], outputs=node.output, name=node.name, dtypes=[kind], shapes=[shape]
+        )
+
+    tf_op.register_handler(erfc, _OPSET, ["Erfc"], "", {})

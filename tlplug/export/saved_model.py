@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,23 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
             served = tf.function(lambda given: {ANSWER: raw.answer(given)}, input_signature=[raw.spec], autograph=False)
             signatures[RAW] = served
             program.graph = raw.graph
-        # What the functions use must hang on the program: Keras' layers would write their variables a second time, and
-        # of other resources, such as tables, only layers that are not Keras' own can have any.
+        # What the functions use must hang on the program; Keras' own objects would write their variables once more.
         program.held = [variable.value for variable in model.network.variables]
-        program.layers = [
-            layer
-            for layer in model.network._flatten_layers(include_self=False)
-            if not type(layer).__module__.startswith("keras.")
-        ]
+        program.resources = list(_resources(model.network))
         options = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
         tf.saved_model.save(program, str(path), signatures=signatures, options=options)
     return Tolerance()
+
+
+def _resources(network: Any) -> Iterator[Any]:
+    """Yield what layers that are not Keras' own hold of TensorFlow's, such as tables and loaded programs."""
+    import keras
+    import tensorflow as tf
+
+    for layer in network._flatten_layers(include_self=False):
+        if type(layer).__module__.startswith("keras."):
+            continue
+        for value in keras.tree.flatten(dict(vars(layer))):
+            trackable = isinstance(value, tf.__internal__.tracking.Trackable)
+            if trackable and not isinstance(value, keras.layers.Layer | keras.Variable | tf.Variable):
+                yield value

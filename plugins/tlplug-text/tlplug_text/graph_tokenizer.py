@@ -12,9 +12,8 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tlplug_text.text import MAX_LENGTH
 from tlplug_text.tokenizer import load
 
 if TYPE_CHECKING:
@@ -29,23 +28,23 @@ _MARK = 0x10FF00
 """The first of the private characters that stand for special tokens within the graph."""
 
 
-def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:
+def make(files: Mapping[str, Path]) -> tf.Module:
     """Make a function of texts that is a TensorFlow graph.
 
     Args:
-        options: ``max_length``, tokens with the two special ones.
         files: what the checkpoint brings, see `tlplug_text.tokenizer.load`.
 
     Returns:
-        A module to be called with a string tensor ``[batch]``, which gives ``{"token_ids": int32 [batch, max_length],
-        "mask": int32 [batch, max_length]}``; longer texts are cut. A SavedModel of it needs nothing but TensorFlow.
+        A module to be called with a string tensor ``[batch]`` and a number, which gives the first so many token numbers
+        of each text without the special ones, int32 ``[batch, (tokens)]``, ragged. Its ``first`` and ``last`` are the
+        tokens that begin and end a text. A SavedModel of it needs nothing but TensorFlow.
 
     Raises:
         ValueError: the checkpoint has no WordPiece tokenizer.
 
     Example::
 
-        tokens = make({"max_length": 64}, files)(tf.constant(["The cat sits outside."]))
+        ids = make(files)(tf.constant(["The cat sits outside."]), 62)
     """
     import tensorflow as tf
 
@@ -58,7 +57,6 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:
     marks = [chr(_MARK + place) for place in range(len(specials))]
     vocabulary = {**model["vocab"], **dict(zip(marks, specials.values(), strict=True))}
     unknown, longest = model["vocab"][model["unk_token"]], max(len(piece.removeprefix("##")) for piece in vocabulary)
-    content = options.get("max_length", MAX_LENGTH) - 2
 
     class GraphTokenizer(tf.Module):
         def __init__(self) -> None:
@@ -68,17 +66,13 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:
             )
             self.vocabulary = tf.lookup.StaticHashTable(entries, _NOTHING)
             self.page_of, self.pages = tf.constant(page_of), tf.constant(pages)
+            self.first, self.last = loaded.first, loaded.last
 
-        def __call__(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
-            words = self.words(texts)[:, :content]  # each has one token at least
+        def __call__(self, texts: tf.Tensor, limit: int) -> tf.RaggedTensor:
+            words = self.words(texts)[:, :limit]  # each has one token at least
             unique, positions = tf.unique(words.flat_values)
             pieces = tf.gather(self.word_pieces(unique), positions)
-            ids = words.with_values(pieces).merge_dims(1, 2)[:, :content]
-            count = tf.shape(texts)[:1]
-            first, last = (tf.fill([count[0], 1], number) for number in (loaded.first, loaded.last))
-            whole = tf.concat([first, ids, last], axis=1)
-            mask = tf.sequence_mask(whole.row_lengths(), content + 2, dtype=tf.int32)
-            return {"token_ids": whole.to_tensor(0, shape=[None, content + 2]), "mask": mask}
+            return words.with_values(pieces).merge_dims(1, 2)[:, :limit]
 
         def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
             """Clean texts and split them: strings ``[batch, (words)]``."""

@@ -28,6 +28,8 @@ def preprocess() -> list[Preprocess]:
             name="text",
             modality="text",
             make="tlplug_text.text:make",
+            make_graph="tlplug_text.graph:make",
+            standalone="tlplug_text.standalone",
             suffixes=(".txt",),
             strings=True,
             options=(
