@@ -37,10 +37,11 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     computes in int8, calibrated on training examples, and takes pictures as uint8.
 
     Raises:
-        UsageError: there is nothing to calibrate on.
+        UsageError: there is nothing to calibrate on, or the network takes texts as they are.
     """
     import tensorflow as tf
 
+    model.refuse_strings("litert")
     precision = options["precision"]
     settings: dict[str, Any] = {}
     if precision != "float32":

@@ -94,6 +94,14 @@ class Exportable:
             for spec in self.prepared.inputs
         }
 
+    def refuse_strings(self, name: str) -> None:
+        """Raise `UsageError` where the network takes texts as they are, which the format `name` does not have."""
+        if any(spec.dtype == STRING for spec in describe_inputs(self.network)):
+            raise UsageError(
+                f"The format {name!r} has no texts, and {self.source.predictor.compiled.about['name']!r} takes them as "
+                "they are. Valid: --format savedmodel."
+            )
+
     def answer(self, arrays: Mapping[str, Any]) -> Any:
         """Return probabilities ``[n, classes]`` for arrays ``[rows, ...]`` by name, in operations of TensorFlow."""
         _, head, pool = self._parts

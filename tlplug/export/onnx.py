@@ -17,7 +17,12 @@ _OPSET = 9
 
 
 def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:  # noqa: ARG001 - has none
-    """Write an ``.onnx`` file, with the class names and the preprocess' options as its metadata."""
+    """Write an ``.onnx`` file, with the class names and the preprocess' options as its metadata.
+
+    Raises:
+        UsageError: the network takes texts as they are.
+    """
+    model.refuse_strings("onnx")
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the converter itself calls
         import onnx

@@ -124,8 +124,9 @@ def test_a_damaged_module_is_one_line_without_the_type_of_an_exception(command, 
     assert "ValueError" not in refused.stderr
 
 
-def test_images_on_an_archive_run_without_tensorflow(command, pack, tmp_path, python):
-    pytest.importorskip("tlplug_vision")
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of pictures, 12 red ones and 12 blue ones."""
     from PIL import Image
 
     draw = np.random.default_rng(0)
@@ -134,14 +135,19 @@ def test_images_on_an_archive_run_without_tensorflow(command, pack, tmp_path, py
         for number in range(12):
             pixels = np.clip(draw.normal(colour, 40, (24, 24, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
+    return tmp_path / "images"
+
+
+def test_images_on_an_archive_run_without_tensorflow(command, pictures, pack, tmp_path, python):
+    pytest.importorskip("tlplug_vision")
     options = ("--backbone", f"hub:{pack('image')}", "--set", "backbone.image_size=32", "--out", tmp_path / "run")
-    trained = command("train", tmp_path / "images", *options, "--json", plugins="builtin,hub,vision")
+    trained = command("train", pictures, *options, "--json", plugins="builtin,hub,vision")
     assert json.loads(trained.stdout)["metrics"]["test"]["accuracy"] == 1
     source = (
         "import sys, tlplug; (answer,) = tlplug.load(sys.argv[1]).predict([sys.argv[2]]);"
         "print(answer.label, {'tensorflow', 'keras'} & set(sys.modules))"
     )
-    assert python(source, tmp_path / "run", tmp_path / "images" / "blue" / "3.png").strip() == "blue set()"
+    assert python(source, tmp_path / "run", pictures / "blue" / "3.png").strip() == "blue set()"
 
 
 def test_sounds_on_a_folder(command, modules, tmp_path):
@@ -156,3 +162,48 @@ def test_sounds_on_a_folder(command, modules, tmp_path):
     options = ("--backbone", f"hub:{modules / 'yamnet'}", "--out", tmp_path / "run", "--json")
     trained = command("train", tmp_path / "sounds", *options, plugins="builtin,hub,audio")
     assert json.loads(trained.stdout)["metrics"]["test"]["accuracy"] == 1
+
+
+@pytest.mark.parametrize("name", ["use", pytest.param("pair", marks=pytest.mark.slow)])
+def test_texts_are_exported_with_their_tables(command, reviews, copied, tmp_path, name):
+    folder, run = copied(name), tmp_path / "run"
+    tuned = ("--strategy", "full", "--epochs", "1") if name == "use" else ()
+    command("train", reviews, "--backbone", f"hub:{folder}", "--out", run, *tuned)
+    (tmp_path / "new.txt").write_text("\ufeffa good fine film")
+    answers = json.loads(command("predict", run, tmp_path / "new.txt", "--json").stdout)
+    shutil.rmtree(folder)
+    command("export", run, "--format", "savedmodel", "--out", tmp_path / "export")
+    about = json.loads((tmp_path / "export" / "export.json").read_text())
+    for found in (about["proof"]["arrays"], about["proof"]["raw"]):
+        assert found["examples"] == 6
+        assert found["changed"] == 0
+        assert found["difference"] < 1e-5
+    data = tmp_path / "export" / "model" / "1" / "variables" / "variables.data-00000-of-00001"
+    assert data.stat().st_size < about["weights_bytes"] + 2000  # each variable once, and what the file says of itself
+    done = subprocess.run(
+        [sys.executable, "-I", tmp_path / "export" / "predict.py", tmp_path / "new.txt"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, label, probability = done.stdout.split()
+    assert label == answers[0]["label"]
+    assert float(probability) == pytest.approx(answers[0]["probability"], abs=1e-3)
+    for other in ("keras", "litert", "onnx"):
+        refused = command("export", run, "--format", other, "--out", tmp_path / other, code=2)
+        assert re.fullmatch(rf"Error: The format '{other}' [^\n]*Valid: --format savedmodel\.\n", refused.stderr)
+        assert not (tmp_path / other).exists()
+
+
+def test_images_are_exported(command, pictures, copied, tmp_path):
+    pytest.importorskip("tlplug_vision")
+    folder, run, plugins = copied("image"), tmp_path / "run", "builtin,hub,vision"
+    options = ("--backbone", f"hub:{folder}", "--set", "backbone.image_size=32", "--out", run)
+    command("train", pictures, *options, plugins=plugins)
+    shutil.rmtree(folder)
+    for name in ("savedmodel", "litert"):
+        command("export", run, "--format", name, "--out", tmp_path / name, plugins=plugins)
+        about = json.loads((tmp_path / name / "export.json").read_text())
+        for found in (about["proof"]["arrays"], about["proof"]["raw"]):
+            assert found["changed"] == 0
+            assert found["difference"] < 1e-4

@@ -27,6 +27,8 @@ def preprocess() -> list[Preprocess]:
             name="strings",
             modality="text",
             make="tlplug_hub.strings:make",
+            make_graph="tlplug_hub.graph:make",
+            standalone="tlplug_hub.standalone",
             suffixes=(".txt",),
             strings=True,
             options=(

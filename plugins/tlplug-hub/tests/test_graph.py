@@ -1,0 +1,52 @@
+"""The preprocess of texts as a graph, and as it travels along with exports, against the preprocess itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tlplug_hub import plugin, standalone
+from tlplug_hub.graph import make as make_graph
+from tlplug_hub.strings import make
+
+OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+def about(**options):
+    return {"preprocess": {"options": {**OPTIONS, **options}}}
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts=st.lists(TEXTS, min_size=1), most=st.integers(1, 12))
+def test_texts_are_cut_after_as_many_characters(texts, most):
+    arrays, counts = make_graph({"max_characters": most}, {})(np.array([text.encode() for text in texts], object))
+    assert counts is None
+    assert [text.decode() for text in arrays["text"].numpy()] == [text[:most] for text in texts]
+
+
+def test_bytes_that_are_no_utf8_leave_the_others_of_their_batch_as_they_are():
+    arrays, _ = make_graph({"max_characters": 3}, {})(np.array([b"\xff\xfe caf\xe9", "東京東京".encode(), b""], object))
+    assert arrays["text"].numpy().tolist()[1:] == ["東京東".encode(), b""]
+
+
+@settings(deadline=None)
+@given(text=TEXTS, most=st.integers(1, 12))
+def test_what_travels_along_prepares_as_in_training(text, most):
+    raw = standalone.read(text, about(max_characters=most))
+    try:
+        expected = make({"input_shape": (), **OPTIONS, "max_characters": most}, {})(text)["text"]
+    except ValueError:
+        with pytest.raises(ValueError, match="no words"):
+            standalone.prepare(raw, about())
+        return
+    arrays = standalone.prepare(raw, about(max_characters=most))
+    assert arrays["text"].dtype == object
+    assert arrays["text"].tolist() == [expected.item()]
+
+
+def test_files_and_bytes_are_read_as_stated(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
+    assert standalone.read(tmp_path / "a.txt", about()) == standalone.read("\ufeffcafé", about()) == "café"
+    assert standalone.read(b"caf\xe9", about(encoding="latin-1")) == "café"
