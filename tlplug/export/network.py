@@ -96,7 +96,7 @@ class Exportable:
 
     def refuse_strings(self, name: str) -> None:
         """Raise `UsageError` where the network takes texts as they are, which the format `name` does not have."""
-        if any(spec.dtype == STRING for spec in describe_inputs(self.network)):
+        if any(spec.dtype == STRING for spec in self.prepared.inputs):
             raise UsageError(
                 f"The format {name!r} has no texts, and {self.source.predictor.compiled.about['name']!r} takes them as "
                 "they are. Valid: --format savedmodel."

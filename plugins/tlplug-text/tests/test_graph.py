@@ -18,7 +18,24 @@ from tlplug_text.text import make
 
 OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
 SHORT = {**OPTIONS, "max_length": 16, "max_windows": 3}
-ODD = ["", " ", "a", "ing", "\t", "\u00a0", "é", "İ", "ß", "東京", "[MASK]", "[ SEP]", "🙂", "\u200b", "x" * 101, "\ufeff"]
+ODD = [
+    "",
+    " ",
+    "a",
+    "ing",
+    "\t",
+    "\u00a0",
+    "é",
+    "İ",
+    "ß",
+    "東京",
+    "[MASK]",
+    "[ SEP]",
+    "🙂",
+    "\u200b",
+    "x" * 101,
+    "\ufeff",
+]
 WORDS = st.lists(st.one_of(st.characters(codec="utf-8", exclude_characters="\0"), st.sampled_from(ODD)), max_size=120)
 
 
