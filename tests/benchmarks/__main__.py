@@ -23,6 +23,7 @@ NAMES = (
     "strategies",
     "auto",
     "tuning",
+    "exports",
     "modalities",
     "speed",
     "head",

@@ -92,6 +92,7 @@ def render_card(report: ReportInput) -> str:
     commands = {
         "run_in_shell": markupsafe.Markup(shlex.quote(name)),  # noqa: S704
         "run_in_python": markupsafe.Markup(repr(name)),  # noqa: S704
+        "export_in_python": markupsafe.Markup(repr(f"{name}-savedmodel")),  # noqa: S704
     }
     return _render("card.md.j2", report, **commands)
 

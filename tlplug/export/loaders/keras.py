@@ -1,5 +1,6 @@
-"""Answers with model.keras. Needs numpy, keras and tensorflow: python predict.py FILE..."""
+"""Answers with model.keras. Needs numpy, keras and tensorflow; python predict.py FILE... answers"""
 
+import functools
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ FOLDER = Path(__file__).parent
 ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 
 
+@functools.cache
 def load():
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
     sys.path.insert(0, str(FOLDER / "code"))  # has the layers that are not Keras' own
@@ -26,10 +28,16 @@ def load():
     )
 
 
-if __name__ == "__main__":
+def classify(source):
+    """Return the probability of each class for a file, or what else preprocess.py reads."""
     from preprocess import prepare, read
 
-    network = load()
-    for source in sys.argv[1:]:
-        probabilities = network(prepare(read(source, ABOUT), ABOUT))[0]
-        print(source, ABOUT["classes"][probabilities.argmax()], f"{probabilities.max():.3f}", sep="\t")
+    probabilities = np.asarray(load()(prepare(read(source, ABOUT), ABOUT)))[0]
+    return dict(zip(ABOUT["classes"], map(float, probabilities), strict=True))
+
+
+if __name__ == "__main__":
+    for item in sys.argv[1:]:
+        found = classify(item)
+        best = max(found, key=found.get)
+        print(item, best, f"{found[best]:.3f}", sep="\t")

@@ -1,5 +1,6 @@
-"""Answers with the SavedModel. Needs numpy and tensorflow: python predict.py FILE..."""
+"""Answers with the SavedModel. Needs numpy and tensorflow; python predict.py FILE... answers"""
 
+import functools
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ FOLDER = Path(__file__).parent
 ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 
 
+@functools.cache
 def load(signature="arrays"):
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
     program = tf.saved_model.load(str(FOLDER / ABOUT["file"]))
@@ -23,16 +25,23 @@ def load(signature="arrays"):
     return network
 
 
+@functools.cache
 def load_raw():
     """Return a function of what `read` of preprocess.py gives that returns probabilities [1, classes]."""
     network, raw_input = load("serving_default"), ABOUT["raw"]
     return lambda raw: network({raw_input["name"]: tf.constant(raw, raw_input["dtype"])[None]})
 
 
-if __name__ == "__main__":
+def classify(source):
+    """Return the probability of each class for a file, or what else preprocess.py reads."""
     from preprocess import read
 
-    network = load_raw()
-    for source in sys.argv[1:]:
-        probabilities = network(read(source, ABOUT))[0]
-        print(source, ABOUT["classes"][probabilities.argmax()], f"{probabilities.max():.3f}", sep="\t")
+    probabilities = load_raw()(read(source, ABOUT))[0]
+    return dict(zip(ABOUT["classes"], map(float, probabilities), strict=True))
+
+
+if __name__ == "__main__":
+    for item in sys.argv[1:]:
+        found = classify(item)
+        best = max(found, key=found.get)
+        print(item, best, f"{found[best]:.3f}", sep="\t")
