@@ -77,9 +77,7 @@ def test_the_code_of_the_card_loads_every_format(model, name, tmp_path):
     code = textwrap.dedent(code).replace(f"{folder / 'run'}-savedmodel", str(folder / f"photos-{name}"))
     assert "tlplug export" in card
     code = code.replace("FILE", str(folder / "rose.png"))
-    said = subprocess.run(
-        [sys.executable, "-IBc", code], cwd=tmp_path, check=True, capture_output=True, text=True
-    ).stdout
+    said = run(code, tmp_path)
     (expected,) = model.predict([folder / "rose.png"])
     found = ast.literal_eval(said)
     assert max(found, key=found.get) == expected.label
