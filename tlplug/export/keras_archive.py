@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ def _copy(module: str, folder: Path) -> None:
     waiting, done = [module], set[str]()
     while waiting:
         name = waiting.pop()
-        spec = importlib.util.find_spec(name)
-        if name in done or spec is None or spec.origin is None:
+        spec = None if name in done else _spec(name)
+        if spec is None or spec.origin is None:
             continue
         done.add(name)
         code = Path(spec.origin).read_text(encoding="utf-8")
@@ -57,6 +58,13 @@ def _copy(module: str, folder: Path) -> None:
         target.write_text(code, encoding="utf-8")
         for parent in target.relative_to(folder).parents[:-1]:
             (folder / parent / "__init__.py").touch()
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # it is something within a module
+        return None
 
 
 def _imports(code: str) -> Iterator[str]:

@@ -12,10 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from tlplug_series.fourier import LENGTH as WINDOW
+from tlplug_series.fourier import transform
 from tlplug_series.layers import Shape
-
-WINDOW = 2048
-"""Steps that the network sees at most, and the length of the Fourier transform."""
 
 PERIODS = 4
 """Significant periods whose phases it sees."""
@@ -70,7 +69,7 @@ class Phases(keras.layers.Layer):
         count = ops.maximum(ops.sum(there, axis=1, keepdims=True), 1)
         mean = ops.sum(values * there, axis=1, keepdims=True) / count
         centred = ops.pad((values - mean) * there, [[0, 0], [WINDOW - length, 0]])
-        real, imaginary = ops.rfft(centred)
+        real, imaginary = transform(centred)
         power = (ops.square(real) + ops.square(imaginary))[:, 1:]
         share = power / ops.maximum(ops.sum(power, axis=1, keepdims=True), 1e-12)
         middle = share[:, 1:-1]
