@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +66,25 @@ def encode(samples, rate=16_000, format="WAV", subtype=None):
 @pytest.fixture(scope="session", name="encode")
 def _encode():
     return encode
+
+
+@pytest.fixture(scope="session")
+def command(weights, tmp_path_factory):
+    """Run ``tlplug`` in a process of its own, and with it a line of Python at the end."""
+    cache = tmp_path_factory.mktemp("tlplug-cache")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TLPLUG_")}
+    environment |= {"TLPLUG_CACHE_DIR": str(cache), "TLPLUG_PLUGINS": "builtin,audio"}
+
+    def run(*arguments, after="pass"):
+        source = f"import sys; from tlplug.cli import main\ntry: main()\nfinally: {after}"
+        return subprocess.run(
+            [sys.executable, "-c", source, *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    added = run("weights", "add", "yamnet", weights)
+    assert added.returncode == 0, added.stderr
+    return run

@@ -50,28 +50,6 @@ def test_importing_it_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.fixture(scope="module")
-def command(weights, tmp_path_factory):
-    """Run ``tlplug`` in a process of its own, and with it a line of Python at the end."""
-    cache = tmp_path_factory.mktemp("tlplug-cache")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TLPLUG_")}
-    environment |= {"TLPLUG_CACHE_DIR": str(cache), "TLPLUG_PLUGINS": "builtin,audio"}
-
-    def run(*arguments, after="pass"):
-        source = f"import sys; from tlplug.cli import main\ntry: main()\nfinally: {after}"
-        return subprocess.run(
-            [sys.executable, "-c", source, *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    added = run("weights", "add", "yamnet", weights)
-    assert added.returncode == 0, added.stderr
-    return run
-
-
 def test_from_files_to_answers(command, tmp_path, encode):
     synthesis.write(tmp_path / "sounds")
     (tmp_path / "sounds" / "rain" / "text.wav").write_text("no sound")

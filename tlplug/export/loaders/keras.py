@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
+import tensorflow as tf
 
 FOLDER = Path(__file__).parent
 ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
@@ -23,8 +24,9 @@ def load():
         importlib.import_module(".".join(file.relative_to(FOLDER / "code").with_suffix("").parts))
     model = keras.saving.load_model(FOLDER / ABOUT["file"], safe_mode=True)
     names = [item["name"] for item in ABOUT["inputs"]]
+    call = tf.function(lambda arrays: model(arrays, training=False), reduce_retracing=True, autograph=False)
     return lambda arrays: np.asarray(
-        model(keras.tree.pack_sequence_as(model.input, [arrays[name] for name in names]), training=False)
+        call(keras.tree.pack_sequence_as(model.input, [tf.constant(arrays[name]) for name in names]))
     )
 
 
