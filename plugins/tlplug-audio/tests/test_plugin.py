@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 from tlplug_audio import synthesis
 from tlplug_audio.audio import HOP

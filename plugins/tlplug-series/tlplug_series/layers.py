@@ -84,8 +84,8 @@ class MinMax(keras.layers.Layer):
 
     def call(self, series: Any) -> tuple[Any, Any]:
         mask = ops.cast(ops.equal(series, series), series.dtype)  # only NaN differs from itself
-        # Where there is no step, a number that is neither the lowest nor the highest: the one of the last step. Of other
-        # conditions than this one the conversion to ONNX makes products, and 0 times NaN is NaN.
+        # Where there is no step, a number that is neither the lowest nor the highest: the one of the last step. The
+        # conversion to ONNX makes products of conditions other than this one, and 0 times NaN is NaN.
         filled = ops.where(ops.not_equal(series, series), series[:, -1:], series)
         low = ops.min(filled, axis=1, keepdims=True)
         # Halves, because the difference of the two largest numbers is not one.
