@@ -65,6 +65,8 @@ class Exportable:
             PluginError: a layer of it is of no active plugin.
         """
         keras = import_keras()
+        import tensorflow as tf
+
         predictor = source.predictor
         path = predictor.compiled.folder / KERAS_FILE
         if not path.is_file():
@@ -81,7 +83,8 @@ class Exportable:
         pooled = keras.ops.expand_dims(pool(embeddings), 0) if prepared.windows else embeddings
         network = keras.Model(taken if len(taken) > 1 else list(taken.values()), head(pooled), name="classifier")
         network.trainable = False
-        network(pack_inputs(network, prepared.held_out[0]))  # some converters ask that it was called once
+        example = {name: tf.convert_to_tensor(array) for name, array in prepared.held_out[0].items()}
+        network(pack_inputs(network, example))  # some converters ask that it was called once
         return cls(network, prepared, predictor.classes, about, source, (backbone, head, pool))
 
     @functools.cached_property

@@ -81,6 +81,11 @@ def alone(files, tmp_path_factory):
     return load
 
 
+@pytest.fixture(scope="module")
+def short_alone(files, alone):
+    return make(SHORT, files), alone()
+
+
 def about(options):
     return {"preprocess": {"options": options}}
 
@@ -138,8 +143,8 @@ def test_a_text_by_itself_is_padded_as_in_training(short, files):
 
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(WORDS.map(" ".join), min_size=1, max_size=8))
-def test_any_texts_become_the_same_windows(short, files, alone, texts):
-    preprocess, module = make(SHORT, files), alone_once(alone)
+def test_any_texts_become_the_same_windows(short, files, short_alone, texts):
+    preprocess, module = short_alone
     readable = []
     for text in texts:
         try:
@@ -152,12 +157,6 @@ def test_any_texts_become_the_same_windows(short, files, alone, texts):
         check(module.prepare(module.read(text, about(SHORT)), about(SHORT)), made)
     if readable:
         check_batch(short, readable, preprocess)
-
-
-def alone_once(alone, *, kept=[]):  # noqa: B006 - kept between examples on purpose
-    if not kept:
-        kept.append(alone())
-    return kept[0]
 
 
 @pytest.mark.parametrize("length", [1, 13, 14, 15, 28, 29, 41, 42, 43, 100])

@@ -1,6 +1,7 @@
 """Reads texts and makes token numbers of them as in training. Needs numpy and tokenizers."""
 
 import functools
+import itertools
 import json
 import math
 from pathlib import Path
@@ -35,7 +36,7 @@ def prepare(raw, about):
         raise ValueError("The text has no words.")
     count = math.ceil(len(ids) / content)
     ends = [len(ids) * number // count for number in range(count + 1)]
-    windows = [[first, *ids[start:end], last] for start, end in zip(ends, ends[1:])]
+    windows = [[first, *ids[start:end], last] for start, end in itertools.pairwise(ends)]
     longest = math.ceil(max(map(len, windows)) / BUCKET) * BUCKET
     arrays = {name: np.zeros((count, min(longest, content + 2)), np.int32) for name in ("token_ids", "mask")}
     for number, window in enumerate(windows):
