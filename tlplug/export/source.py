@@ -104,6 +104,6 @@ def _stacked(windows: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
         shape = [max(lengths) for lengths in zip(*(part.shape for part in parts), strict=True)]
         whole = np.zeros((len(parts), *shape), first.dtype)
         for number, part in enumerate(parts):
-            whole[(number, *(slice(length) for length in part.shape))] = part
+            whole[(number, *map(slice, part.shape), ...)] = part
         stacked[name] = whole
     return stacked
