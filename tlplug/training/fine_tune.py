@@ -20,6 +20,7 @@ from tlplug.training.candidate import Candidate, TrainingContext
 from tlplug.training.frozen import MAX_UNREADABLE, Training, embed_data, fit_frozen
 from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
+from tlplug.training.trainer import divergence_error
 
 INNER_SHARE = 0.2
 """Of the training part, on which the number of epochs is chosen."""
@@ -105,11 +106,16 @@ def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], ab
         epochs: how long.
         metrics: what was measured before.
         about: what was done before, for run.json.
+
+    Raises:
+        TrainingError: what was trained answers with what is no number.
     """
     state, predictor, fitted = candidate.finish(epochs)
-    frozen = candidate.frozen
+    frozen, tuning = candidate.frozen, {**about, **candidate.about()}
     test = frozen.data.take(frozen.data.splits == TEST)
     probabilities, _ = predictor.probabilities(test.sources)
+    if not np.isfinite(probabilities).all():
+        raise divergence_error("What was trained answers with what is no number.", tuning["learning_rate"])
     evaluation = Evaluation(test, probabilities)
     return replace(
         frozen,
@@ -117,7 +123,7 @@ def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], ab
         head=fitted,
         evaluation=evaluation,
         metrics={**metrics, "test": evaluation.metrics},
-        tuning={**about, **candidate.about(), "epochs_trained": epochs, "history_final": state.history},
+        tuning={**tuning, "epochs_trained": epochs, "history_final": state.history},
     )
 
 

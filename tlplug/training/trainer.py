@@ -24,6 +24,7 @@ from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.devices import ONE, Devices, Step
 from tlplug.training.judgement import Judgement
 from tlplug.training.precision import FLOAT32, computing_in, followers, with_scaled_loss
+from tlplug.training.settings import default_rate
 
 if TYPE_CHECKING:
     import keras
@@ -83,7 +84,7 @@ class TrainerState:
 
     Attributes:
         epoch: how many are done.
-        history: figures of each.
+        history: figures of each; None is a loss that became no number, which JSON does not have.
         start: how held-out examples were answered before, None without such.
         best: epoch after which they were answered best; 0 is the frozen start.
         judged: how they were then.
@@ -91,7 +92,7 @@ class TrainerState:
     """
 
     epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Mapping[str, float | None]] = field(default_factory=list)
     start: Judgement | None = None
     best: int = 0
     judged: Judgement | None = None
@@ -153,10 +154,11 @@ def tune(
             except tf.errors.ResourceExhaustedError as error:
                 raise memory_error(options) from error
             state.epoch += 1
-            state.history.append(figures)
             if not math.isfinite(figures["loss"]):
                 progress.note(f"{label}: the loss became no number in epoch {state.epoch}.")
+                state.history.append({"loss": None})
                 break
+            state.history.append(figures)
             if evaluate is not None:
                 now = evaluate()
                 figures |= {"validation_accuracy": now.accuracy, "validation_loss": -now.fit}
@@ -167,12 +169,14 @@ def tune(
     listeners.on_train_end()
     if evaluate is not None:
         model.set_weights(state.weights)
-    elif state.history and not math.isfinite(state.history[-1]["loss"]):
-        raise TrainingError(
-            f"The loss became no number in epoch {state.epoch}. Lower the rate: --learning-rate "
-            f"{options['learning_rate'] / 10:g}."
-        )
+    elif state.history and state.history[-1]["loss"] is None:
+        raise divergence_error(f"The loss became no number in epoch {state.epoch}.", options["learning_rate"])
     return state
+
+
+def divergence_error(said: str, rate: float) -> TrainingError:
+    """Return what is raised where a training came to no number: what it was, and a rate below the one given."""
+    return TrainingError(f"{said} Lower the rate: --learning-rate {min(rate / 10, default_rate('full')):g}, or auto.")
 
 
 def memory_error(options: Mapping[str, Any]) -> TrainingError:
