@@ -43,6 +43,15 @@ def gaps(weights=None):
     x = keras.layers.Conv2D(4, 3, name="conv")(keras.ops.nan_to_num(inputs))
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
 
+@tlplug.register_backbone("deep", modality="grid", input_shape=(12, 12, 1))
+def deep(weights=None):
+    import keras
+    x = inputs = keras.Input((12, 12, 1), name="grid")
+    for number in range(6):
+        x = keras.layers.Conv2D(4, 3, padding="same", name=f"conv{number}")(x * 0.1)
+        x = keras.layers.BatchNormalization(name=f"norm{number}")(x)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
 @tlplug.register_backbone("unnamed", modality="grid", input_shape=(12, 12, 1))
 def unnamed(weights=None):
     import keras
@@ -148,6 +157,18 @@ def test_from_scratch_normalizations_learn_their_statistics(train, tmp_path):
     assert train("run", "--strategy", "scratch", *QUICK).code == 0
     before, after = original(tmp_path), weights(tmp_path / "run")
     assert all(not np.array_equal(before[path], after[path]) for path in before if "moving" in path)
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_from_scratch_the_head_starts_afresh(train, tmp_path, head):
+    """Fitted to what normalizations without statistics make of the grids, it starts at a loss of any size."""
+    slow = ("--epochs", 2, "--learning-rate", 1e-8)
+    done = train("run", "--backbone", "deep", "--strategy", "scratch", "--head", head, *slow)
+    assert done.code == 0, done.err
+    tuning = json.loads((tmp_path / "run" / "run.json").read_text())["tuning"]
+    assert tuning["history"][0]["loss"] == pytest.approx(np.log(2), abs=0.3)
+    assert tuning["epochs_trained"] == 0  # what is compared with is still the head that was fitted to it
+    assert tuning["frozen_accuracy"] > 0.5
 
 
 def test_predicting_needs_no_framework(train, tmp_path, imported):

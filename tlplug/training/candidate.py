@@ -176,16 +176,21 @@ class Candidate:
         """How many the network has."""
         return len(stages_of(self._built.model, self.frozen.selection.entry.record.stages))
 
-    def choose_epochs(self, phase: str, held_out: NDArray[np.bool_], head: FittedHead) -> TrainerState:
+    def choose_epochs(
+        self, phase: str, held_out: NDArray[np.bool_], head: FittedHead, answers: NDArray[np.float32]
+    ) -> TrainerState:
         """Train without some examples until those are answered no better; return how that went.
 
         Args:
             phase: names the checkpoints.
             held_out: bool ``[n]`` of the fitting examples.
             head: fitted without them.
+            answers: probabilities that it gives them on the frozen network, float32 ``[examples, classes]``.
         """
-        label = "Choosing the number of epochs"
-        return self._train(phase, label, ~held_out, head, epochs=self.tuning.options["epochs"], judged=held_out)
+        label, epochs = "Choosing the number of epochs", self.tuning.options["epochs"]
+        fitted = Judgement.of(answers, self.fitting.labels[held_out])
+        start = fitted if self.tuning.strategy == "scratch" else None  # its head starts afresh
+        return self._train(phase, label, ~held_out, head, epochs=epochs, judged=held_out, start=start)
 
     def judge(self, phase: str, held_out: NDArray[np.bool_], head: FittedHead, epochs: int) -> NDArray[np.float32]:
         """Train without some examples; return how those are answered then, see `answers`.
@@ -235,12 +240,14 @@ class Candidate:
         *,
         epochs: int,
         judged: NDArray[np.bool_] | None = None,
+        start: Judgement | None = None,
     ) -> TrainerState:
         """Train from the frozen start on some examples; with `judged`, until those are answered no better."""
         keras = import_keras()
         keras.utils.set_random_seed(self.choice.seed)
         self._go_back()
-        copy, pool = self._devices.make(_copy_of, head.to_keras()), self._trunk.preprocess.pool()
+        copied = _new_head if self.tuning.strategy == "scratch" else _copy_of
+        copy, pool = self._devices.make(copied, head.to_keras()), self._trunk.preprocess.pool()
         self._network = Network(self._top, copy, self._factors, pool, self._devices, self._precision)
         options, labels, outputs = self.tuning.options, self.fitting.labels, len(self.fitting.classes)
         batches = Batches(
@@ -268,6 +275,7 @@ class Candidate:
                 label=label,
                 checkpoints=Checkpoints(self._folder, phase),
                 evaluate=evaluate if judged is not None else None,
+                start=start,
                 callbacks=callbacks,
             )
 
@@ -277,6 +285,20 @@ def _copy_of(model: keras.Model) -> keras.Model:
     copy.set_weights(model.get_weights())
     copy.trainable = True
     return copy
+
+
+def _new_head(model: keras.Model) -> keras.Model:
+    """Return a head like another, which knows nothing of the embeddings: normalizations gave them another scale."""
+    keras = import_keras()
+
+    def renewed(layer: Any) -> Any:
+        if isinstance(layer, keras.layers.Normalization):
+            return keras.layers.Normalization(axis=layer.axis, mean=0.0, variance=1.0, name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    head = keras.models.clone_model(model, clone_function=renewed)
+    head.trainable = True
+    return head
 
 
 def _chosen(windows: Sequence[Sequence[Window]], examples: NDArray[np.bool_]) -> list[list[Window]]:

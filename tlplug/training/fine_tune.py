@@ -39,7 +39,7 @@ def train_tuned(
     against_random: bool = False,
     max_unreadable: float = MAX_UNREADABLE,
 ) -> Training:
-    """Fit a head on the frozen backbone, then train the top of the backbone together with it.
+    """Fit a head on the frozen backbone, then train the top of the backbone together with it; from scratch, a new one.
 
     How many epochs are best is found on the validation part, or on a fifth of the training part; then the training is
     done once more on both together. Where no number of epochs answers better than the frozen model, that is what
@@ -72,8 +72,8 @@ def train_tuned(
     about = {**tuning.to_json(), "held_out": int(held_out.sum())}
     metrics = before_tuning(frozen)
     if tuning.options["patience"]:
-        heads, _ = embedded.fit_without(head, [held_out])
-        chosen = candidate.choose_epochs("choosing", held_out, heads[0])
+        heads, answers = embedded.fit_without(head, [held_out])
+        chosen = candidate.choose_epochs("choosing", held_out, heads[0], answers)
         epochs, about["history"] = chosen.best, chosen.history
         if chosen.start is not None and chosen.judged is not None:
             about |= {"frozen_accuracy": chosen.start.accuracy, "tuned_accuracy": chosen.judged.accuracy}

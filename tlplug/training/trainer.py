@@ -108,6 +108,7 @@ def tune(
     label: str,
     checkpoints: Checkpoints,
     evaluate: Callable[[], Judgement] | None = None,
+    start: Judgement | None = None,
     callbacks: Sequence[Any] = (),
 ) -> TrainerState:
     """Train a network for some epochs, or until held-out examples are answered no better.
@@ -120,6 +121,7 @@ def tune(
         label: what progress is called.
         checkpoints: kept after each epoch; the training goes on from the last of them.
         evaluate: judges the answers to held-out examples; without it all epochs are done.
+        start: how these are answered where nothing trains; as the network does before its first step when None.
         callbacks: of Keras, beside those of this function.
 
     Returns:
@@ -141,7 +143,7 @@ def tune(
     if (kept := checkpoints.latest()) is not None:
         _restore(model, optimizer, state, kept)
     elif evaluate is not None:
-        state.start = state.judged = evaluate()
+        state.start = state.judged = start or evaluate()
         state.weights = model.get_weights()
     listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=steps, verbose=0)
     listeners.on_train_begin()
