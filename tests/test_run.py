@@ -102,6 +102,20 @@ def test_a_stale_partial_run_starts_afresh(tmp_path):
     assert names(tmp_path) == ["run", "run/new"]
 
 
+def test_checkpoints_are_not_removed_in_silence(tmp_path, notes):
+    stale = tmp_path / "run.partial"
+    (stale / "model").mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is tested
+        (folder / "checkpoints").mkdir()
+        raise KeyboardInterrupt
+    assert notes == []
+    with run.new_run(tmp_path / "run"):
+        assert not (stale / "checkpoints").exists()
+    (note,) = notes
+    assert note.startswith(f"The unfinished training in {str(stale)!r} is removed, this one starts afresh: ")
+    assert f"--resume {str(tmp_path / 'run')!r}" in note
+
+
 @pytest.mark.parametrize("error", [ValueError, SystemExit, MemoryError])
 def test_an_error_removes_the_partial_run(tmp_path, error):
     with pytest.raises(error), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is what is tested

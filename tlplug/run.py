@@ -12,6 +12,7 @@ from typing import Any
 
 import filelock
 
+from tlplug import progress
 from tlplug.data import Dataset
 from tlplug.errors import DamagedRunError, RunError
 from tlplug.storage import open_text, partial_name, read_json, replace_file, sync, sync_folder
@@ -80,7 +81,8 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     """Yield the folder to write a run into; it gets its name when the block ends well.
 
     An error removes the folder. A killed or interrupted process leaves it, and the next one of the same name starts
-    afresh, or with `resume` goes on: then the folder has its request and its checkpoints, and an error leaves it.
+    afresh, and says so where checkpoints are lost by it; or with `resume` goes on: then the folder has its request and
+    its checkpoints, and an error leaves it.
 
     Raises:
         RunError: the name is taken, or cannot be written; or there is nothing to resume.
@@ -109,6 +111,11 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     except (FileNotFoundError, FileExistsError):  # another process has just failed, and removes the folder
         raise RunBusyError(f"Another process was writing {str(path)!r}. Try again.") from None
     try:
+        if not resume and (partial / CHECKPOINTS).exists():
+            progress.note(
+                f"The unfinished training in {str(partial)!r} is removed, this one starts afresh: "
+                f"--resume {str(path)!r} would have gone on with it."
+            )
         _empty(partial, kept=_UNFINISHED if resume else (_LOCK,))
         yield partial
         for name in (REQUEST, CHECKPOINTS):
