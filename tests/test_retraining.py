@@ -134,16 +134,32 @@ def test_the_order_of_classes_is_kept(loaded, data):
         ({"options": {"tuning.rate": 3}}, OptionError, "Unknown option 'tuning.rate'. Valid: tuning.epochs, "),
         ({"stages": 9}, UsageError, "Received: 9."),
         ({"stages": 1, "unfreeze": "dense"}, UsageError, "Either --stages or --unfreeze says what trains."),
+        ({"stages": "1"}, UsageError, "The number of stages is a whole number. Received: '1'. Valid: stages=1."),
+        ({"stages": True}, UsageError, "The number of stages is a whole number. Received: True. Valid: stages=1."),
+        ({"unfreeze": 5}, UsageError, "What is unfrozen is a layer's name. Received: 5. Valid: unfreeze='conv5'."),
+        ({"data": None}, UsageError, "Data are a path, or a sequence of sources with labels. Received: None."),
+        ({"callbacks": print}, UsageError, "Callbacks are a list of callbacks of Keras. Received: <built-in function"),
+        ({"callbacks": ["EarlyStopping"]}, UsageError, "callbacks of Keras. Received: 'EarlyStopping'. Valid: callb"),
+        ({"callbacks": "EarlyStopping"}, UsageError, "callbacks of Keras. Received: 'EarlyStopping'. Valid: callb"),
     ],
 )
 def test_what_does_not_fit_leaves_the_model_as_it_was(loaded, data, arguments, error, message):
     before = loaded.predict(data)
     with pytest.raises(error) as raised:
-        loaded.fine_tune(data, **arguments)
+        loaded.fine_tune(**{"data": data, **arguments})
     assert message in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
     assert loaded.info["strategy"] == "features"
     assert loaded.predict(data) == before
+
+
+def test_what_does_not_fit_is_known_before_any_work(data, monkeypatch):
+    from tlplug.training import fine_tune
+
+    monkeypatch.setattr(fine_tune, "embed_data", lambda *_, **__: pytest.fail("it was embedded"))
+    for arguments in ({"stages": "1"}, {"stages": True}, {"callbacks": print}, {"callbacks": ["EarlyStopping"]}):
+        with pytest.raises(UsageError):
+            tlplug.train(data, strategy="fine-tune", **arguments)
 
 
 def test_other_classes_and_other_data_are_refused(loaded, dots, data, vectors, tmp_path):

@@ -20,7 +20,6 @@ from tlplug.data import VALIDATION, Dataset, assign_folds
 from tlplug.errors import DataError, PluginError, TrainingError, UsageError, WeightsError, first_line
 from tlplug.features import augmenter_for
 from tlplug.heads import FittedHead, HeadChoice
-from tlplug.training.callbacks import check_callbacks
 from tlplug.training.candidate import Candidate, NothingToTrainError, TrainingContext
 from tlplug.training.fine_tune import be_deterministic, before_tuning, train_finally
 from tlplug.training.frozen import MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
@@ -122,7 +121,6 @@ def train_auto(
         DataError: as `train_frozen`.
         TrainingError: as `train_tuned`.
     """
-    check_callbacks(context.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup(selections, tuning)
     started = time.perf_counter()

@@ -19,12 +19,19 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
     """Make callbacks ready for a training, and refuse those that cannot do their work in it.
 
     Raises:
-        UsageError: one sets the rate, which has a schedule of its own, or needs a package that is not installed.
+        UsageError: they are none; or one sets the rate, which has a schedule of its own, or needs a package that is not
+            installed.
     """
     if not callbacks:
         return
     keras = import_keras()
-    for callback in callbacks:
+    listed = isinstance(callbacks, Sequence) and not isinstance(callbacks, str)
+    for callback in callbacks if listed else [None]:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise UsageError(
+                f"Callbacks are a list of callbacks of Keras. Received: {(callback if listed else callbacks)!r:.80}. "
+                "Valid: callbacks=[keras.callbacks.TerminateOnNaN()]."
+            )
         if getattr(callback, "monitor", None) == "val_accuracy" and getattr(callback, "mode", None) == "auto":
             callback.mode = "max"  # Keras knows that of metrics that a model was compiled with
         if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):

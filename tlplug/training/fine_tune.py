@@ -15,7 +15,6 @@ from tlplug.errors import DataError, counted
 from tlplug.evaluation import Evaluation
 from tlplug.features import augmenter_for
 from tlplug.heads import HeadChoice
-from tlplug.training.callbacks import check_callbacks
 from tlplug.training.candidate import Candidate, TrainingContext
 from tlplug.training.frozen import MAX_UNREADABLE, Training, embed_data, fit_frozen
 from tlplug.training.mixup import check_mixup
@@ -60,7 +59,6 @@ def train_tuned(
     """
     if tuning.strategy == "scratch":
         selection = with_random_weights(selection, head.seed)
-    check_callbacks(context.callbacks)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup([selection], tuning)
     embedded = embed_data(data, selection, runtime=context.runtime, max_unreadable=max_unreadable)

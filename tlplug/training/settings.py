@@ -171,6 +171,10 @@ def check_tuning(
         UsageError: settings that do not go with it.
         OptionError: an option that does not fit.
     """
+    if stages is not None and type(stages) is not int:  # a bool is an int
+        raise UsageError(f"The number of stages is a whole number. Received: {stages!r:.80}. Valid: stages=1.")
+    if unfreeze is not None and not isinstance(unfreeze, str):
+        raise UsageError(f"What is unfrozen is a layer's name. Received: {unfreeze!r:.80}. Valid: unfreeze='conv5'.")
     if check_strategy(strategy) == FEATURES:
         stated = {"stages": stages, "unfreeze": unfreeze, "augment": augment if augment != "none" else None}
         stated["tensorboard"] = tensorboard

@@ -12,7 +12,7 @@ from tlplug.data import Dataset, load_data
 from tlplug.errors import UsageError
 from tlplug.heads import HeadChoice
 from tlplug.training.auto import train_auto
-from tlplug.training.callbacks import with_scalars
+from tlplug.training.callbacks import check_callbacks, with_scalars
 from tlplug.training.candidate import TrainingContext
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import Training, train_frozen
@@ -65,6 +65,7 @@ def run_training(
     )
     if tuning is None and callbacks:
         raise UsageError("Callbacks are for a backbone that trains. Valid: strategy='fine-tune'.")
+    check_callbacks(callbacks)
     if strategy == AUTO and unfreeze is not None and backbone is None:
         raise UsageError("--unfreeze names a layer of one backbone: say with --backbone of which.")
     choice = HeadChoice.of(head, parts["head"], seed)
@@ -82,7 +83,7 @@ def run_training(
     }
     selection = select_backbone(backbone, **chosen)
     kept = Path(checkpoints) if checkpoints is not None else None
-    context = TrainingContext(runtime, kept, with_scalars(callbacks, tensorboard) if tuning else ())
+    context = TrainingContext(runtime, kept, with_scalars(callbacks or (), tensorboard) if tuning else ())
     arguments: dict[str, Any] = {"against_random": against == RANDOM, "max_unreadable": max_unreadable}
     if tuning is None:
         training = train_frozen(data, selection, choice, runtime=runtime, refit=refit, **arguments)
