@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -344,6 +345,23 @@ def test_a_run_does_not_go_on_with_other_data(cli, grids, unfinished):
     done = resume(cli, grids, unfinished)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "are not those that the run began with: 2 examples gone, 1 example new" in done.err
+    assert unfinished.with_name("run.partial").exists()
+
+
+def test_it_says_which_labels_and_which_parts_are_others(cli, grids, unfinished):
+    (grids / "rising" / "0.npy").rename(grids / "falling" / "40.npy")
+    done = resume(cli, grids, unfinished)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert re.search(r"the run began with: 1 example with another label(, \d+ examples? in another part)?\. ", done.err)
+
+
+def test_what_cannot_be_read_as_the_data_says_which_those_were(cli, grids, unfinished, tmp_path):
+    (tmp_path / "other").mkdir()
+    np.save(tmp_path / "other" / "0.npy", np.zeros((12, 12, 1), np.float32))
+    done = resume(cli, tmp_path / "other", unfinished)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert f"'{tmp_path / 'other'}' does not have the data that the run began with, which were '{grids}': " in done.err
+    assert "--label" not in done.err
     assert unfinished.with_name("run.partial").exists()
 
 

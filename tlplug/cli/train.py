@@ -20,7 +20,7 @@ from tlplug.cli.options import (
     refuse_other_options,
 )
 from tlplug.cli.output import clean, print_json, print_table
-from tlplug.errors import UsageError, counted
+from tlplug.errors import TlplugError, UsageError, counted
 from tlplug.storage import write_json
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def train_run(
     from tlplug import run
     from tlplug.backbones import split_options
     from tlplug.data import load_data
-    from tlplug.training import check_request, request_of
+    from tlplug.training import check_request, data_error, request_of
 
     with contextlib.ExitStack() as stack:
         if resume is not None:
@@ -156,7 +156,12 @@ def train_run(
                 f"The run {str(path)!r} would lie inside the data set {data!r} and become a part of it. "
                 "Choose another place with --out."
             )
-        dataset = load_data(data, seed=seed, options=split_options(options)["reader"], **data_options)
+        try:
+            dataset = load_data(data, seed=seed, options=split_options(options)["reader"], **data_options)
+        except TlplugError as error:
+            if resume is None:
+                raise
+            raise data_error(asked, data, error) from error
         if resume is not None:
             check_request(asked, dataset)
         else:

@@ -6,7 +6,7 @@ from tlplug.training.candidate import TrainingContext
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows
-from tlplug.training.request import check_request, request_of
+from tlplug.training.request import check_request, data_error, request_of
 from tlplug.training.retraining import data_again, setup_again
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import AUTO, FEATURES, STRATEGIES, check_strategy
@@ -25,6 +25,7 @@ __all__ = [
     "check_strategy",
     "check_tuning",
     "data_again",
+    "data_error",
     "how_trained",
     "report_input",
     "request_of",
