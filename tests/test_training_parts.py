@@ -120,13 +120,14 @@ def test_the_last_two_checkpoints_are_kept(tmp_path):
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:99] + b"?" + data[100:]]
 )
-def test_a_damaged_one_is_passed_over(tmp_path, damage):
+def test_a_damaged_one_is_passed_over_and_noted(tmp_path, damage, notes):
     kept = Checkpoints(tmp_path, "final")
     kept.save(1, state(1))
     kept.save(2, state(2))
     last = sorted(tmp_path.iterdir())[-1]
     last.write_bytes(damage(last.read_bytes()))
     assert kept.latest().values["epoch"] == 1
+    assert notes == [f"The checkpoint {str(last)!r} is damaged: the one before it serves, or the beginning."]
 
 
 def test_without_a_folder_nothing_is_kept():

@@ -66,7 +66,7 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def latest(self) -> Checkpoint | None:
-        """Return the last one that is whole; None when there is none."""
+        """Return the last one that is whole, and note those that are damaged; None when there is none."""
         for path in reversed(self._files()):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 data = path.read_bytes()
@@ -74,6 +74,7 @@ class Checkpoints:
                     with np.load(io.BytesIO(data), allow_pickle=False) as file:
                         arrays = {name: file[name] for name in file.files}
                     return Checkpoint(arrays, json.loads(str(arrays.pop("values"))))
+            progress.note(f"The checkpoint {str(path)!r} is damaged: the one before it serves, or the beginning.")
         return None
 
     def clear(self) -> None:
