@@ -437,8 +437,7 @@ def test_a_number_of_stages_that_there_is_not_is_one_clear_line():
         with pytest.raises(UsageError) as raised:
             cut_for(model, count)
         assert str(raised.value) == (
-            f"The network 'small' has 2 stages. Received: {count}. Valid: 1 (above a) and 2 (the whole network). "
-            "tlplug backbones NAME --stages shows them."
+            f"The network 'small' has 2 stages. Received: {count}. Valid: 1 (above a) and 2 (the whole network)."
         )
 
 

@@ -118,7 +118,7 @@ def test_merged_it_answers_as_it_did(network):
     [
         (("--strategy", "full", "--backbone", "blind"), "The backbone 'blind' has no weights that can train by LoRA,"),
         (("--strategy", "scratch"), "LoRA changes pretrained weights, scratch has none. Valid: --strategy full."),
-        (("--strategy", "full", "--set", "tuning.lora=0"), "Option 'lora' is 1 or more. Received: '0'."),
+        (("--strategy", "full", "--set", "tuning.lora=0"), "Option 'tuning.lora' is 1 or more. Received: '0'."),
     ],
 )
 def test_what_does_not_fit_is_one_line(train, arguments, message):

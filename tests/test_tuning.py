@@ -390,9 +390,18 @@ def test_a_complete_run_does_not_go_on(train, cli, grids, tmp_path):
     ("arguments", "message"),
     [
         (("--stages", 9), "has 3 stages. Received: 9. Valid: 1 (above "),
+        (("--stages", 9), " (the whole network). Type: tlplug backbones convnet --stages"),
+        (("--stages", 0), "At least one stage trains. Received: --stages 0. Valid: 1 or more."),
         (("--unfreeze", "conv9"), "has no layer 'conv9'. Valid: its layers, such as"),
+        (("--unfreeze", "conv9"), ". Type: tlplug backbones convnet --stages"),
         (("--stages", 1, "--unfreeze", "conv1"), "Either --stages or --unfreeze says what trains. Received: both."),
-        (("--set", "tuning.patience=-1"), "Option 'patience' is 0 or more. Received: '-1'."),
+        (("--set", "tuning.patience=-1"), "Option 'tuning.patience' is 0 or more. Received: '-1'."),
+        (("--set", "tuning.mixup=much"), "Option 'tuning.mixup' takes a number. Received: 'much'. Valid: 0 or more."),
+        (("--set", "tuning.warmup=2"), "Option 'tuning.warmup' is 0.9 or less. Received: '2'. Valid: 0 to 0.9."),
+        (
+            ("--set", "tuning.precision=float16"),
+            "Option 'tuning.precision' cannot be 'float16'. Valid: float32, mixed_",
+        ),
         (
             ("--set", "tuning.learning_rate=fast"),
             "takes a number. Received: 'fast'. Valid: a number such as 3e-4, or auto",
@@ -415,6 +424,11 @@ def test_what_does_not_fit_is_one_line(train, tmp_path, arguments, message):
     assert message in last
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "run.partial").exists()
+
+
+def test_an_unknown_strength_is_named_before_the_strategy(train):
+    done = train("run", "--augment", "heavy")
+    assert (done.code, "Unknown strength of augmentation 'heavy'. Valid: none, light, strong." in done.err) == (2, True)
 
 
 def test_settings_of_tuning_ask_for_a_strategy(train):

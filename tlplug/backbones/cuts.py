@@ -89,7 +89,7 @@ def cut_for(model: keras.Model, count: int, named: Sequence[str] = ()) -> str | 
         whole = f"{len(stages)} (the whole network)"
         raise UsageError(
             f"The network {model.name!r} has {counted(len(stages), 'stage')}. Received: {count}. "
-            f"Valid: {f'{starts} and {whole}' if starts else whole}. tlplug backbones NAME --stages shows them."
+            f"Valid: {f'{starts} and {whole}' if starts else whole}."
         )
     return stages[count - 1].name or None
 

@@ -1,7 +1,7 @@
 """Embeddings: backbones compiled for a runtime, run in a bounded pipeline, and kept."""
 
 from tlplug.features.activations import CUT, Trunk, Window
-from tlplug.features.augmentation import STRENGTHS, Augmenter, augmenter_for
+from tlplug.features.augmentation import STRENGTHS, Augmenter, augmenter_for, check_strength
 from tlplug.features.compilation import compile_backbone, compile_network, compile_tuned
 from tlplug.features.compiled import KERAS_FILE, CompiledBackbone
 from tlplug.features.extraction import Extractor, Features, extractor_for, windows_of, without_notes
@@ -23,6 +23,7 @@ __all__ = [
     "Trunk",
     "Window",
     "augmenter_for",
+    "check_strength",
     "compile_backbone",
     "compile_network",
     "compile_tuned",

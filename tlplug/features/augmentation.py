@@ -83,6 +83,17 @@ class Augmenter:
         return hashlib.sha256(json.dumps([steps, self._seed]).encode()).hexdigest()[:32]
 
 
+def check_strength(strength: str) -> None:
+    """Refuse a strength that there is not.
+
+    Raises:
+        UsageError: it is none of `STRENGTHS`.
+    """
+    if strength not in STRENGTHS:
+        valid = f"{did_you_mean(strength, STRENGTHS)} Valid: {', '.join(STRENGTHS)}."
+        raise UsageError(f"Unknown strength of augmentation {strength!r}.{valid}")
+
+
 def augmenter_for(modality: str, strength: str, seed: int) -> Augmenter | None:
     """Return what makes views of the examples of a modality; None for the strength ``none``.
 
@@ -101,9 +112,7 @@ def augmenter_for(modality: str, strength: str, seed: int) -> Augmenter | None:
         augmenter = augmenter_for("image", "light", seed=0)
         views = [augmenter(arrays, digest, view) for view in range(1, 5)]
     """
-    if strength not in STRENGTHS:
-        valid = f"{did_you_mean(strength, STRENGTHS)} Valid: {', '.join(STRENGTHS)}."
-        raise UsageError(f"Unknown strength of augmentation {strength!r}.{valid}")
+    check_strength(strength)
     if strength == "none":
         return None
     there = registry().in_order("augmentation")

@@ -61,12 +61,13 @@ class NothingToTrainError(UsageError):
     """What would train has no weights that can.
 
     Attributes:
+        reason: the same, without what is valid.
         stages: how many the network has.
     """
 
-    def __init__(self, message: str, stages: int) -> None:
-        super().__init__(message)
-        self.stages = stages
+    def __init__(self, reason: str, valid: str, stages: int) -> None:
+        super().__init__(f"{reason} Valid: {valid}.")
+        self.reason, self.stages = reason, stages
 
 
 @dataclass
@@ -118,7 +119,7 @@ class Candidate:
         if len(preprocess.pool()(np.zeros((1, built.embedding_size), np.float32))) != built.embedding_size:
             raise UsageError("Fine-tuning averages the windows of an example. Valid: --set preprocess.pool=mean.")
         named = selection.entry.record.stages
-        cut, top = tuning.cut(built.model, named), built.model
+        cut, top = tuning.cut(built.model, selection.entry), built.model
         if cut is None:
             trunk = Trunk(frozen.predictor.compiled, preprocess, cut=False, augmenter=augmenter)
         else:
@@ -136,9 +137,9 @@ class Candidate:
                 updates = Updates.added(built.model, top, rank)
         if not top.trainable_variables:
             part, stages = "The backbone" if cut is None else "What would train of", len(stages_of(built.model, named))
-            lora = " by LoRA, which changes attention. Valid: without tuning.lora, or" if rank else ". Valid:"
-            message = f"{part} {selection.entry.name!r} has no weights that can train{lora} --strategy features."
-            raise NothingToTrainError(message, stages)
+            lora, valid = (" by LoRA, which changes attention", "without tuning.lora, or ") if rank else ("", "")
+            reason = f"{part} {selection.entry.name!r} has no weights that can train{lora}."
+            raise NothingToTrainError(reason, f"{valid}--strategy features", stages)
         fitting = frozen.data.take(frozen.data.splits != TEST)
         # Checkpoints of anything else are not gone on from, such as of another backbone that auto could reach then.
         kept = json.dumps([built.digest, cut, tuning.to_json()])

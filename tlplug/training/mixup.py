@@ -103,7 +103,7 @@ def check_mixup(selections: Sequence[Selection], tuning: Tuning) -> None:
 
 def _check(model: keras.Model, selection: Selection, tuning: Tuning) -> None:
     named = selection.entry.record.stages
-    cut = tuning.cut(model, named)
+    cut = tuning.cut(model, selection.entry)
     taken = _inputs_above(model, cut)
     if _can_be_mixed(taken):
         return

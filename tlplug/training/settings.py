@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlplug.backbones import cut_below, cut_for
 from tlplug.errors import OptionError, UsageError
+from tlplug.features import check_strength
 from tlplug.specs import Option, parse_options
 from tlplug.training.precision import PRECISIONS
 from tlplug.training.strategy import AUTO, FEATURES, check_strategy
 
 if TYPE_CHECKING:
     import keras
+
+    from tlplug.registry import Entry
 
 AUTO_RATE = "auto"
 """The learning rate that is found by a range test."""
@@ -115,19 +118,22 @@ class Tuning:
             stages = 1
         return cls(strategy, stages, unfreeze, augment, options)
 
-    def cut(self, model: keras.Model, named: Sequence[str]) -> str | None:
+    def cut(self, model: keras.Model, backbone: Entry) -> str | None:
         """Return the name of the layer under what trains; None where all of it does.
 
         Args:
-            model: the backbone.
-            named: the cuts that its record states.
+            model: the network.
+            backbone: what it is.
 
         Raises:
             UsageError: there is no such stage or layer.
         """
-        if self.unfreeze is not None:
-            return cut_below(model, self.unfreeze)
-        return None if self.stages is None else cut_for(model, self.stages, named)
+        try:
+            if self.unfreeze is not None:
+                return cut_below(model, self.unfreeze)
+            return None if self.stages is None else cut_for(model, self.stages, backbone.record.stages)
+        except UsageError as error:
+            raise UsageError(f"{error} Type: tlplug backbones {backbone.name} --stages") from None
 
     def to_json(self) -> dict[str, Any]:
         """The form that run.json has."""
@@ -149,9 +155,20 @@ def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return parse_options("tuning", OPTIONS, given)
     except OptionError as error:
-        if str(error).startswith("Option 'learning_rate' "):
-            raise OptionError(f"{error} Valid: a number such as 3e-4, or auto.") from None
-        raise
+        said = str(error).replace("Option '", "Option 'tuning.", 1)
+        name = said.partition("'tuning.")[2].partition("'")[0]
+        if name == "learning_rate":
+            said += " Valid: a number such as 3e-4, or auto."
+        elif "Valid: " not in said and " or more. " not in said:
+            said += f" Valid: {_range(next(option for option in OPTIONS if option.name == name))}."
+        raise OptionError(said) from None
+
+
+def _range(option: Option) -> str:
+    """Say what an option takes."""
+    if option.minimum is None:
+        return ", ".join(map(str, option.choices))
+    return f"{option.minimum:g} {'or more' if option.maximum is None else f'to {option.maximum:g}'}"
 
 
 def check_tuning(
@@ -175,6 +192,7 @@ def check_tuning(
         raise UsageError(f"The number of stages is a whole number. Received: {stages!r:.80}. Valid: stages=1.")
     if unfreeze is not None and not isinstance(unfreeze, str):
         raise UsageError(f"What is unfrozen is a layer's name. Received: {unfreeze!r:.80}. Valid: unfreeze='conv5'.")
+    check_strength(augment)
     if check_strategy(strategy) == FEATURES:
         stated = {"stages": stages, "unfreeze": unfreeze, "augment": augment if augment != "none" else None}
         stated["tensorboard"] = tensorboard
@@ -192,7 +210,7 @@ def check_tuning(
     if strategy == "scratch" and "lora" in given:
         raise UsageError("LoRA changes pretrained weights, scratch has none. Valid: --strategy full.")
     if stages is not None and stages < 1:
-        raise UsageError(f"At least one stage trains. Received: --stages {stages}. Valid: --stages 1.")
+        raise UsageError(f"At least one stage trains. Received: --stages {stages}. Valid: 1 or more.")
     if stages is not None and unfreeze is not None:
         raise UsageError("Either --stages or --unfreeze says what trains. Received: both.")
     return Tuning.of(strategy, given, stages=stages, unfreeze=unfreeze, augment=augment)
