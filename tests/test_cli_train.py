@@ -238,6 +238,14 @@ def test_classes_that_cannot_be_told_apart_are_said_to_be_no_better_than_chance(
     assert "no better than always answering the largest class" in train(on=other).out
 
 
+def test_the_run_of_a_file_is_called_after_it_without_its_suffix(cli, dots, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{path.read_text()},{path.parent.name}" for path in sorted(data.glob("*/*"))]
+    (tmp_path / "my.numbers.csv").write_text("\n".join(["numbers,class", *rows]))
+    done = cli("train", "my.numbers.csv", "--label", "class", "--input", "numbers", "--json", *dots.plugins)
+    assert re.fullmatch(r"runs/my\.numbers-\d{8}-\d{4}", done.json["run"])
+
+
 def test_a_run_without_a_name_is_called_after_its_data(cli, dots, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runs = [cli("train", "data", "--json", *dots.plugins).json["run"] for _ in range(2)]

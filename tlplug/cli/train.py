@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Train a classifier from labelled examples and measure it.")
-@click.argument("data")
+@click.argument("data", required=False, metavar="DATA")
 @click.option("--head", default="linear", show_default=True, metavar="NAME", help="What is trained on the embeddings.")
 @click.option(
     "--strategy",
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @backbone_options
 @common
 def train(
-    data: str,
+    data: str | None,
     *,
     test: str | None,
     holdout: float,
@@ -91,6 +91,8 @@ def train(
       tlplug train photos/ --backbone efficientnet_lite0 --out runs/photos
       tlplug train reviews.csv --input review --label rating
     """
+    if data is None:
+        raise _missing_data(arguments["resume"])
     trained = "head" if strategy == "features" else "tuning"
     if trained == "head" and learning_rate == "auto":
         raise UsageError("--learning-rate auto is for a backbone that trains: add --strategy fine-tune.")
@@ -117,6 +119,28 @@ def train(
         print_summary(model)
 
 
+def _missing_data(resume: str | None) -> Exception:
+    """Return what is raised where DATA is left out; beside --resume it says which data the run began with."""
+    context = click.get_current_context()
+    if resume is None:
+        return click.MissingParameter(ctx=context, param=context.command.params[0])
+    from tlplug import run
+
+    partial = run.partial_path(_run_path(resume))
+    began = run.read_request(partial).get("data") if (partial / run.REQUEST).exists() else None
+    return UsageError(
+        f"The data are typed first. Received: --resume {resume} alone. "
+        f"Valid: tlplug train {shlex.quote(began) if began else 'DATA'} --resume {shlex.quote(resume)}."
+    )
+
+
+def _run_path(name: str) -> Path:
+    """Return what a run that is not finished will be called; its folder of now serves as well."""
+    from tlplug import run
+
+    return Path(name.rstrip("/").removesuffix(run.PARTIAL))
+
+
 def train_run(
     data: str,
     *,
@@ -140,13 +164,14 @@ def train_run(
 
     with contextlib.ExitStack() as stack:
         if resume is not None:
-            path = Path(resume.rstrip("/").removesuffix(run.PARTIAL))
+            path = _run_path(resume)
             partial = stack.enter_context(run.new_run(path, resume=True))
             asked = run.read_request(partial)
             data_options, options, seed = asked["data_options"], asked["options"], asked["seed"]
             arguments = asked["arguments"]
         elif out is None:
-            name = Path(data).resolve().name
+            source = Path(data).resolve()
+            name = source.stem if source.is_file() else source.name
             path, partial = stack.enter_context(run.new_default_run(name, folder or run.RUNS))
         else:
             path = Path(out)
