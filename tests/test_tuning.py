@@ -365,6 +365,14 @@ def test_what_cannot_be_read_as_the_data_says_which_those_were(cli, grids, unfin
     assert unfinished.with_name("run.partial").exists()
 
 
+def test_data_that_are_left_out_are_named(cli, unfinished, grids, tmp_path):
+    done = cli("train", "--resume", unfinished)
+    again = f"Valid: tlplug train {grids} --resume {unfinished}."
+    assert (done.code, done.err.count("\n"), again in done.err) == (2, 1, True)
+    done = cli("train", "--resume", tmp_path / "none")
+    assert (done.code, f"Valid: tlplug train DATA --resume {tmp_path / 'none'}." in done.err) == (2, True)
+
+
 def test_it_takes_its_settings_from_the_run(cli, grids, unfinished):
     done = resume(cli, grids, unfinished, "--epochs", 3)
     assert (done.code, done.err) == (2, "Error: --resume takes all settings from the run: leave out --epochs.\n")
@@ -424,6 +432,12 @@ def test_what_does_not_fit_is_one_line(train, tmp_path, arguments, message):
     assert message in last
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "run.partial").exists()
+
+
+def test_from_scratch_no_weights_are_chosen(train):
+    done = train("run", "--strategy", "scratch", "--weights", "imagenet")
+    message = "The strategy 'scratch' starts from random weights. Received: --weights imagenet. Valid: --strategy full."
+    assert (done.code, done.err) == (2, f"Error: {message}\n")
 
 
 def test_an_unknown_strength_is_named_before_the_strategy(train):

@@ -66,6 +66,10 @@ def run_training(
     if tuning is None and callbacks:
         raise UsageError("Callbacks are for a backbone that trains. Valid: strategy='fine-tune'.")
     check_callbacks(callbacks)
+    if strategy == "scratch" and weights not in (None, RANDOM):
+        raise UsageError(
+            f"The strategy 'scratch' starts from random weights. Received: --weights {weights}. Valid: --strategy full."
+        )
     if strategy == AUTO and unfreeze is not None and backbone is None:
         raise UsageError("--unfreeze names a layer of one backbone: say with --backbone of which.")
     choice = HeadChoice.of(head, parts["head"], seed)
