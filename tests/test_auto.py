@@ -127,7 +127,9 @@ def test_the_best_backbone_serves_where_none_is_named(train, tmp_path):
     done = train("run")
     assert done.code == 0, done.err
     assert "away was not tried: " in done.err
-    assert "It stays frozen: The backbone 'spectrum' has no weights that can train." in done.err or "100.0%" in done.out
+    assert (
+        "It stays frozen: The backbone 'spectrum' has no weights that can train.\n" in done.err or "100.0%" in done.out
+    )
     run = tmp_path / "run"
     tuning, metrics = tuning_of(run), json.loads((run / "metrics.json").read_text())
     assert [(t["backbone"], t["taken"]) for t in tuning["tried"]] == [
@@ -135,6 +137,7 @@ def test_the_best_backbone_serves_where_none_is_named(train, tmp_path):
         ("mean", False),
         ("spectrum", True),
     ]
+    assert all(remark in done.err for remark in tuning["remarks"])
     assert json.loads((run / "run.json").read_text())["backbone"]["name"] == "spectrum"
     assert metrics["test"]["accuracy"] >= metrics["default_backbone"]["accuracy"] + 0.2
     assert "default backbone" in done.out
@@ -191,7 +194,11 @@ def test_with_few_examples_the_backbone_stays_frozen(train, tmp_path, count, sai
     done = train("run", *LEARNS, data=write(tmp_path / "few", count))
     assert (done.code, said in done.err) == (0, True)
     assert "net, frozen, and the head linear" in done.out
-    assert tuning_of(tmp_path / "run")["epochs_trained"] == 0
+    tuning = tuning_of(tmp_path / "run")
+    assert tuning["epochs_trained"] == 0
+    (remark,) = tuning["remarks"]
+    assert said in remark
+    assert remark in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_it_trains_all_epochs(train):

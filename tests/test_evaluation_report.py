@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 
 from tlplug.data import Dataset, Skipped
-from tlplug.evaluation import Evaluation, RateCurve, ReportInput, percent, render_card, render_report
+from tlplug.evaluation import (
+    Evaluation,
+    RateCurve,
+    ReportInput,
+    TrainingCurve,
+    percent,
+    render_card,
+    render_report,
+)
+from tlplug.evaluation.rate_curve import BOTTOM, LEFT, RIGHT, TOP
 
 EVIL = "<script>alert(1)</script>\"'>&{{ 7*7 }}<img src=x onerror=y>"
 PIXEL = b"\x89PNG pixel"
@@ -301,3 +310,27 @@ def test_the_curve_stays_in_its_picture(losses, start):
     assert made.across(1e-3) == pytest.approx(742)
     assert 2 <= len(list(made.heights)) <= 8
     assert all(52 <= y <= 272 for y, _ in made.heights)
+
+
+@pytest.mark.parametrize("losses", [[0.7, 0.4, 0.35], [0.7], [0.7, 1e9], [0.7, None], [None], [0.0, 0.0], [0.1] * 100])
+def test_the_course_of_a_training_is_inside_its_picture(losses):
+    accuracies = [None if loss is None else 0.5 for loss in losses]
+    course = TrainingCurve("Choosing", losses, accuracies, chosen=1)
+    for x, y in [*course.loss_points, *course.accuracy_points]:
+        assert LEFT <= x <= RIGHT
+        assert TOP <= y <= BOTTOM
+    assert len(course.loss_points) == sum(loss is not None for loss in losses)
+    assert 1 <= len(list(course.epochs)) <= 12
+    assert len(list(course.heights)) >= 2
+    page = render_report(replace(report(), training_curves=[course]))
+    assert "Course of the training" in page
+    assert "epoch 1 chosen" in page
+    assert page.count("<circle") == len(course.loss_points) + len(course.accuracy_points)
+
+
+def test_a_final_training_has_no_held_out_examples():
+    page = render_report(replace(report(), training_curves=[TrainingCurve("Final training", [0.7, 0.4])]))
+    assert "Final training: the mean loss of each epoch." in page
+    assert "accuracy, 0 to 100%" not in page
+    assert " chosen" not in page.partition("Course of the training")[2].partition("</svg>")[0].replace('"chosen"', "")
+    assert "Course of the training" not in render_report(report())

@@ -14,6 +14,17 @@ HIGHEST = 3.0
 """How many times the loss at the start the picture shows; the loss rises beyond any scale."""
 
 
+def round_numbers(top: float) -> list[float]:
+    """Return the round numbers from 0 to `top` that label an axis.
+
+    >>> round_numbers(5.0)
+    [0.0, 2.0, 4.0]
+    """
+    step = 10.0 ** math.floor(math.log10(top / 2))
+    step *= next(factor for factor in (5, 2, 1) if top / (factor * step) >= 2)
+    return [number * step for number in range(math.floor(top / step) + 1)]
+
+
 @dataclass(frozen=True)
 class RateCurve:
     """A range test, and its picture.
@@ -57,10 +68,8 @@ class RateCurve:
     @property
     def heights(self) -> Iterator[tuple[float, str]]:
         """Where round losses stand, and how they are written."""
-        step = 10.0 ** math.floor(math.log10(self._top / 2))
-        step *= next(factor for factor in (5, 2, 1) if self._top / (factor * step) >= 2)
-        for number in range(math.floor(self._top / step) + 1):
-            yield self.down(number * step), f"{number * step:.10g}"
+        for number in round_numbers(self._top):
+            yield self.down(number), f"{number:.10g}"
 
     def across(self, rate: float) -> float:
         """Return how far from the left a rate is."""

@@ -13,6 +13,7 @@ from tlplug.data import Skipped
 from tlplug.evaluation import rate_curve
 from tlplug.evaluation.evaluation import Evaluation
 from tlplug.evaluation.rate_curve import RateCurve
+from tlplug.evaluation.training_curve import TrainingCurve
 
 MOST_IN_MATRIX = 50
 """Classes up to which the page has the whole confusion matrix; metrics.json always has it."""
@@ -40,6 +41,7 @@ class ReportInput:
         skipped: what was left out.
         preview: makes a small picture or text of a source; None where the modality has none.
         rate_curve: how the learning rate was found; None where it was not searched for.
+        training_curves: how what trains of the backbone did, epoch by epoch.
     """
 
     title: str
@@ -54,6 +56,7 @@ class ReportInput:
     skipped: Sequence[Skipped] = field(default=())
     preview: Preview | None = None
     rate_curve: RateCurve | None = None
+    training_curves: Sequence[TrainingCurve] = ()
 
 
 def render_report(report: ReportInput) -> str:
@@ -79,6 +82,7 @@ def render_report(report: ReportInput) -> str:
         confusions=evaluation.confusions(),
         most_in_matrix=MOST_IN_MATRIX,
         curve=report.rate_curve,
+        training=report.training_curves,
         **{name.lower(): getattr(rate_curve, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "TOP", "BOTTOM")},
     )
 

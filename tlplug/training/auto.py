@@ -21,7 +21,7 @@ from tlplug.errors import DataError, PluginError, TrainingError, UsageError, Wei
 from tlplug.features import augmenter_for
 from tlplug.heads import FittedHead, HeadChoice
 from tlplug.training.candidate import Candidate, NothingToTrainError, TrainingContext
-from tlplug.training.fine_tune import be_deterministic, before_tuning, train_finally
+from tlplug.training.fine_tune import FEW, be_deterministic, before_tuning, train_finally
 from tlplug.training.frozen import MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
 from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.mixup import check_mixup
@@ -32,9 +32,6 @@ CONFIDENCE = 0.8
 
 HOPELESS = 0.3
 """Confidence after some of the held-out examples below which something is given up."""
-
-FEW = 10
-"""Training examples of the smallest class, below which the backbone stays frozen."""
 
 ENOUGH = 300
 """Held-out examples that everything is compared on, where there are so many."""
@@ -130,15 +127,16 @@ def train_auto(
     fit: dict[str, Any] = {"runtime": context.runtime, "against_random": against_random}
     about: dict[str, Any] = {**tuning.to_json(), "stages": 0, "epochs_trained": 0}
     if not parts:
-        progress.note("There are too few training examples to compare anything on: the backbone stays frozen.")
+        about |= {"tried": [], "remarks": ["There are too few training examples to compare anything on."]}
+        progress.note(f"{about['remarks'][0]} The backbone stays frozen.")
         frozen = fit_frozen(default, head, **fit)
-        return replace(frozen, metrics=before_tuning(frozen), tuning={**about, "tried": []})
+        return replace(frozen, metrics=before_tuning(frozen), tuning=about)
     labels = np.concatenate([fitting.labels[part] for part in parts])
     judge = _Judge(labels, head.seed)
     embedded = default
     heads, answers = default.fit_without(head, parts)
     judge.takes(answers, started, selections[0])
-    for other, started in _others(data, selections[1:], default, context.runtime, max_unreadable):
+    for other, started in _others(data, selections[1:], default, context.runtime, max_unreadable, judge=judge):
         own, answers = other.fit_without(head, parts)
         if judge.takes(answers, started, other.selection):
             embedded, heads = other, own
@@ -148,13 +146,14 @@ def train_auto(
         metrics["default_backbone"] = fit_frozen(default, head, runtime=context.runtime).metrics["test"]
     best: Candidate | None = None
     if min(fitting.counts().values()) < FEW:
-        progress.note(f"A class has fewer than {FEW} training examples: the backbone stays frozen.")
+        judge.note(f"A class has fewer than {FEW} training examples: the backbone stays frozen.")
     elif judge.best.accuracy == 1:
-        progress.note("All held-out training examples are answered rightly: the backbone stays frozen.")
+        judge.note("All held-out training examples are answered rightly: the backbone stays frozen.")
     else:
-        best = _tuned(_candidates(frozen, head, tuning, context), parts, heads, judge)
+        best = _tuned(_candidates(frozen, head, tuning, context, judge), parts, heads, judge)
     taken = [trial for trial in judge.trials if trial.taken][-1]
     about |= {"tried": [asdict(trial) for trial in judge.trials], "held_out": len(labels), "stages": taken.stages}
+    about["remarks"] = judge.remarks
     metrics["validation"] = {"accuracy": taken.accuracy, "log_loss": taken.log_loss}
     if best is None:
         return replace(frozen, metrics=metrics, tuning=about)
@@ -170,13 +169,20 @@ class _Judge:
 
     Attributes:
         trials: what was tried.
+        remarks: why other things were not.
         best: the answers of the best.
     """
 
     def __init__(self, labels: NDArray[np.int64], seed: int) -> None:
         self.trials: list[Trial] = []
+        self.remarks: list[str] = []
         self.best: Judgement
         self._labels, self._seed = labels, seed
+
+    def note(self, remark: str) -> None:
+        """Say why something is not tried, or given up, and keep it for run.json."""
+        self.remarks.append(remark)
+        progress.note(remark)
 
     def confidence(self, answers: NDArray[np.float32]) -> float:
         """That answers to the first of the examples, float32 ``[some, classes]``, are better than the best to them."""
@@ -212,7 +218,13 @@ class _Judge:
 
 
 def _others(
-    data: Dataset, selections: Sequence[Selection], default: EmbeddedData, runtime: str | None, max_unreadable: float
+    data: Dataset,
+    selections: Sequence[Selection],
+    default: EmbeddedData,
+    runtime: str | None,
+    max_unreadable: float,
+    *,
+    judge: _Judge,
 ) -> Iterator[tuple[EmbeddedData, float]]:
     """Yield the data embedded by each other backbone that can be had and reads the same examples, and its beginning."""
     for selection in selections:
@@ -220,12 +232,12 @@ def _others(
         try:
             embedded = embed_data(data, selection, runtime=runtime, max_unreadable=max_unreadable)
         except (DataError, PluginError, WeightsError) as error:
-            progress.note(f"{selection.entry.name} was not tried: {first_line(error)}")
+            judge.note(f"{selection.entry.name} was not tried: {first_line(error)}")
             continue
         if embedded.data.digests == default.data.digests:
             yield embedded, started
         else:
-            progress.note(f"{selection.entry.name} was not tried: it does not read the same examples.")
+            judge.note(f"{selection.entry.name} was not tried: it does not read the same examples.")
 
 
 def _tuned(
@@ -251,7 +263,7 @@ def _tuned(
                 if judge.confidence(np.concatenate(answers)) < HOPELESS:
                     break
         except TrainingError as error:
-            progress.note(f"What was tried last is given up: {error}")
+            judge.note(f"What was tried last is given up: {error}")
             break
         trained = {"stages": stages, "epochs": epochs, "parameters": candidate.parameters}
         if not judge.takes(np.concatenate(answers), started, candidate.frozen.selection, **trained):
@@ -262,7 +274,9 @@ def _tuned(
     return best
 
 
-def _candidates(frozen: Training, head: HeadChoice, tuning: Tuning, context: TrainingContext) -> Iterator[Candidate]:
+def _candidates(
+    frozen: Training, head: HeadChoice, tuning: Tuning, context: TrainingContext, judge: _Judge
+) -> Iterator[Candidate]:
     """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them.
 
     Raises:
@@ -279,9 +293,9 @@ def _candidates(frozen: Training, head: HeadChoice, tuning: Tuning, context: Tra
         except NothingToTrainError as error:
             most = error.stages
             if stages >= most:
-                progress.note(f"It stays frozen: {error}")
+                judge.note(f"It stays frozen: {error.reason}")
         except UsageError as error:
-            progress.note(f"It stays frozen: {error}")
+            judge.note(f"It stays frozen: {error}")
             return
         else:
             most = candidate.stages

@@ -27,6 +27,9 @@ INNER_SHARE = 0.2
 LEAST = 4
 """Examples that this must be."""
 
+FEW = 10
+"""Training examples of the smallest class, below which ``auto`` leaves a backbone frozen."""
+
 
 def train_tuned(
     data: Dataset,
@@ -64,6 +67,10 @@ def train_tuned(
     embedded = embed_data(data, selection, runtime=context.runtime, max_unreadable=max_unreadable)
     held_out = _held_out(embedded.fitting, tuning, head.seed)
     frozen = fit_frozen(embedded, head, runtime=context.runtime, against_random=against_random)
+    if tuning.strategy != "scratch" and min(embedded.fitting.counts().values()) < FEW:
+        progress.note(
+            f"A class has fewer than {FEW} training examples: --strategy auto would leave the backbone frozen."
+        )
     be_deterministic()
     candidate = Candidate.prepare(frozen, head, tuning, context)
     epochs = tuning.options["epochs"]
@@ -75,6 +82,7 @@ def train_tuned(
         epochs, about["history"] = chosen.best, chosen.history
         if chosen.start is not None and chosen.judged is not None:
             about |= {"frozen_accuracy": chosen.start.accuracy, "tuned_accuracy": chosen.judged.accuracy}
+            about |= {"frozen_log_loss": -chosen.start.fit, "tuned_log_loss": -chosen.judged.fit}
             metrics["validation"] = {"accuracy": chosen.judged.accuracy, "log_loss": -chosen.judged.fit}
     if epochs == 0:
         progress.note("The held-out part of the training examples was answered no better: the frozen model remains.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug.errors import counted
-from tlplug.evaluation import RateCurve, ReportInput, percent
+from tlplug.evaluation import RateCurve, ReportInput, TrainingCurve, percent
 from tlplug.heads import HeadChoice
 from tlplug.registry import registry
 from tlplug.specs import load_reference
@@ -118,6 +118,8 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         facts.insert(1, ("remarks", remarks))
     if info["tuning"]:
         facts.insert(4, ("strategy", _strategy(info["tuning"])))
+        if remarks := info["tuning"].get("remarks"):
+            facts.insert(5, ("remarks on it", " ".join(remarks)))
     if info["refit"]:
         facts.insert(2, ("refit", "after these figures were measured, the head was fitted on all examples"))
     preview = training.predictor.preprocess.entry().record.preview
@@ -138,7 +140,24 @@ def report_input(info: Mapping[str, Any], training: Training, path: Path) -> Rep
         skipped=training.skipped,
         preview=load_reference(preview) if preview else None,
         rate_curve=_rate_curve(info["tuning"]),
+        training_curves=_training_curves(info["tuning"]),
     )
+
+
+def _training_curves(tuning: Mapping[str, Any]) -> list[TrainingCurve]:
+    curves = []
+    for name, title in (("history", "Choosing the number of epochs"), ("history_final", "Final training")):
+        if history := tuning.get(name):
+            accuracies = [figures.get("validation_accuracy") for figures in history]
+            curves.append(
+                TrainingCurve(
+                    title=title,
+                    losses=[figures["loss"] for figures in history],
+                    accuracies=accuracies if name == "history" else (),
+                    chosen=tuning["epochs_trained"] if name == "history" else 0,
+                )
+            )
+    return curves
 
 
 def _rate_curve(tuning: Mapping[str, Any]) -> RateCurve | None:
@@ -205,11 +224,20 @@ def _strategy(tuning: Mapping[str, Any]) -> str:
     if found := tuning.get("range_test"):
         how = "found by a range test" if found["rate"] else "the default, as a range test found none"
         said += f"; learning rate {tuning['learning_rate']:.1e}, {how}"
+    elif "parameters_trained" in tuning:
+        said += f"; learning rate {tuning['learning_rate']:.1e}"
+    if "parameters_trained" in tuning:
+        epochs = counted(tuning["epochs"], "epoch")
+        if "history" in tuning:
+            epochs = f"at most {epochs}, {tuning['epochs_trained'] or 'none'} chosen"
+        said += f"; batches of {tuning['batch_size']}; {epochs}"
     if "frozen_accuracy" in tuning:
         said += (
             f"; on {counted(tuning['held_out'], 'training example')} held out: frozen "
             f"{percent(tuning['frozen_accuracy'])}, tuned {percent(tuning['tuned_accuracy'])}"
         )
+        if tuning["frozen_accuracy"] == tuning["tuned_accuracy"]:
+            said += f", log loss {tuning['frozen_log_loss']:.3f} and {tuning['tuned_log_loss']:.3f}"
     return said
 
 
