@@ -157,7 +157,14 @@ def test_what_does_not_fit_is_known_before_any_work(data, monkeypatch):
     from tlplug.training import fine_tune
 
     monkeypatch.setattr(fine_tune, "embed_data", lambda *_, **__: pytest.fail("it was embedded"))
-    for arguments in ({"stages": "1"}, {"stages": True}, {"callbacks": print}, {"callbacks": ["EarlyStopping"]}):
+    wrong = [
+        {"stages": "1"},
+        {"stages": 9},
+        {"unfreeze": "deep"},
+        {"callbacks": print},
+        {"callbacks": ["EarlyStopping"]},
+    ]
+    for arguments in wrong:
         with pytest.raises(UsageError):
             tlplug.train(data, strategy="fine-tune", **arguments)
 

@@ -20,6 +20,7 @@ from tlplug.training.frozen import MAX_UNREADABLE, Training, embed_data, fit_fro
 from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
 from tlplug.training.trainer import divergence_error
+from tlplug.training.unfreezing import check_cut
 
 INNER_SHARE = 0.2
 """Of the training part, on which the number of epochs is chosen."""
@@ -64,6 +65,7 @@ def train_tuned(
         selection = with_random_weights(selection, head.seed)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup([selection], tuning)
+    check_cut(selection, tuning)
     embedded = embed_data(data, selection, runtime=context.runtime, max_unreadable=max_unreadable)
     held_out = _held_out(embedded.fitting, tuning, head.seed)
     frozen = fit_frozen(embedded, head, runtime=context.runtime, against_random=against_random)

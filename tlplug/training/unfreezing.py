@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tlplug.backbones import import_keras, stages_of
+from tlplug.backbones import Selection, build_network, import_keras, stages_of, with_random_weights
+from tlplug.errors import PluginError, WeightsError
+from tlplug.training.settings import Tuning
 
 if TYPE_CHECKING:
     import keras
+
+
+def check_cut(selection: Selection, tuning: Tuning) -> None:
+    """Refuse stages or a layer that a network does not have; builds it without its weights to know.
+
+    Args:
+        selection: the backbone; one that cannot be built is left to what builds it later.
+        tuning: what trains.
+
+    Raises:
+        UsageError: there is no such stage or layer.
+    """
+    if tuning.unfreeze is not None or (tuning.stages or 1) > 1:  # every network has one stage
+        with contextlib.suppress(WeightsError, PluginError):
+            tuning.cut(build_network(with_random_weights(selection, 0)), selection.entry)
 
 
 def thaw(top: keras.Model, *, normalizations: bool) -> None:
