@@ -57,4 +57,4 @@ def test_few_examples_of_a_class_are_noted(cli, dots, tmp_path):
     data = dots.write(tmp_path / "few", {"high": 12, "low": 11, "wide": 30})
     done = cli("train", data, "--out", tmp_path / "few-run", *dots.plugins, "--strategy", "full", "--epochs", 1)
     assert done.code == 0, done.err
-    assert "A class has fewer than 10 training examples: --strategy auto would leave it all frozen." in done.err
+    assert "A class has fewer than 10 training examples: --strategy auto would leave the backbone frozen." in done.err
