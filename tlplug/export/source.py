@@ -104,6 +104,7 @@ def _stacked(windows: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
         shape = [max(lengths) for lengths in zip(*(part.shape for part in parts), strict=True)]
         whole = np.zeros((len(parts), *shape), first.dtype)
         for number, part in enumerate(parts):
-            whole[(number, *map(slice, part.shape), ...)] = part
+            place: tuple[Any, ...] = (number, *map(slice, part.shape), ...)
+            whole[place] = part
         stacked[name] = whole
     return stacked
