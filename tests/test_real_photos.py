@@ -190,7 +190,7 @@ def test_exports_give_the_answers_of_the_run(photos, tmp_path):
         exported = model.export(tmp_path / f"{name}-{precision}", format=name, options=options)
         arrays, raw = exported.proof.arrays, exported.proof.raw
         assert (arrays.examples, arrays.changed) == (48, 0)
-        assert arrays.difference < (5e-3 if precision == "float16" else 1e-4)
+        assert arrays.difference < (0.02 if precision == "float16" else 1e-4)
         assert raw.changed <= (1 if name == "savedmodel" else 0)
         if precision == "float32":
             assert exported.about["bytes"] == pytest.approx(exported.about["weights_bytes"], rel=0.02)

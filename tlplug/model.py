@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -224,13 +223,11 @@ class Model:
         """
         path, settings = Path(path), options_of(options or {})
         name = format or format_of(path)
-        with contextlib.ExitStack() as stack:
-            folder = self.path or Path()
+        with tempfile.TemporaryDirectory(prefix="tlplug-export-") as folder:
             if self._training is not None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tlplug-export-")))
-                self._training.predictor.save(folder / run.MODEL, self._training.head)
-                write_examples(folder / EXAMPLES, self._training.data, self.info["seed"])
-            source = ExportSource.of(folder / run.MODEL, folder / EXAMPLES, self.info)
+                source = ExportSource.of_training(self._training, self.info, Path(folder))
+            else:
+                source = ExportSource.of_run(Path(str(self.path)), self.info)
             return export_model(source, path, name, settings, tolerance=tolerance, force=force)
 
 

@@ -18,7 +18,7 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 TOLERANCES = {
     "float32": Tolerance(),
-    "float16": Tolerance(5e-3),
+    "float16": Tolerance(0.02),
     "dynamic": Tolerance(None, 0.01),
     "int8": Tolerance(None, 0.01),
 }

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from tlplug.backbones import ArraySpec
 from tlplug.errors import PluginError, first_line
-from tlplug.export.examples import StoredExample, read_examples
+from tlplug.export.examples import EXAMPLES, StoredExample, read_examples, write_examples
 from tlplug.features import windows_of, without_notes
 from tlplug.predictor import Predictor
+from tlplug.run import MODEL
+from tlplug.training import Training
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -57,18 +59,31 @@ class ExportSource:
     all_held_out: int
 
     @classmethod
-    def of(cls, model: Path, examples: Path, info: Mapping[str, Any]) -> ExportSource:
+    def of_run(cls, run: Path, info: Mapping[str, Any]) -> ExportSource:
         """Load a run's model, and read its examples.
 
         Args:
-            model, examples: the run's folders.
+            run: its folder.
             info: what run.json holds.
 
         Raises:
             DamagedRunError: they are not as they were written.
         """
-        held_out, training, count = read_examples(examples)
-        return cls(Predictor.load(model), model, info, held_out, training, count)
+        held_out, training, count = read_examples(run / EXAMPLES)
+        return cls(Predictor.load(run / MODEL), run / MODEL, info, held_out, training, count)
+
+    @classmethod
+    def of_training(cls, training: Training, info: Mapping[str, Any], folder: Path) -> ExportSource:
+        """Write of a training, into an empty folder, what a run would have, and read it again.
+
+        Args:
+            training: what it gave.
+            info: what run.json would hold.
+            folder: where.
+        """
+        training.predictor.save(folder / MODEL, training.head)
+        write_examples(folder / EXAMPLES, training.data, info["seed"])
+        return cls.of_run(folder, info)
 
     @functools.cached_property
     def prepared(self) -> Prepared:
