@@ -94,7 +94,7 @@ def load_examples(
 def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Example]:
     if not hasattr(sources, "__len__"):
         raise UsageError(
-            f"Data are a path, or a sequence of sources with labels. Received: {sources!r:.80}. Valid: 'photos/'."
+            f"Data are a path, or a sequence of sources with labels. Received: {sources!r:.80}. Valid: a folder."
         )
     if labels is None or len(labels) != len(sources):
         received = "none" if labels is None else str(len(labels))
