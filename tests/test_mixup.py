@@ -280,7 +280,10 @@ def test_the_command_takes_it_and_refuses_what_is_no_parameter(cli, dots, tmp_pa
         return cli(*command, *more)
 
     full = ("--strategy", "full", "--epochs", 1, "--set", "tuning.patience=0")
-    for value, message in (("-1", "'mixup' is 0 or more. Received: '-1'."), ("inf", "'mixup' takes a number.")):
+    for value, message in (
+        ("-1", "'tuning.mixup' is 0 or more. Received: '-1'."),
+        ("inf", "'tuning.mixup' takes a number."),
+    ):
         done = train(value, *full)
         assert (done.code, message in done.err) == (2, True)
     assert "add --strategy fine-tune." in train(0.2).err
