@@ -12,7 +12,7 @@ import shlex
 import numpy as np
 import pytest
 
-FILES = {"run.json", "split.csv", "metrics.json", "predictions.csv", "report.html", "README.md", "model"}
+FILES = {"run.json", "split.csv", "metrics.json", "predictions.csv", "report.html", "README.md", "model", "examples"}
 
 
 @pytest.fixture

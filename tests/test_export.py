@@ -317,7 +317,7 @@ def test_a_format_of_other_modalities_is_refused(model, plugin, tmp_path):
 
 def test_a_full_disk_leaves_nothing(run, dots, cli, disk):
     folder = disk()
-    (folder / "filling").write_bytes(bytes(250_000))
+    (folder / "filling").write_bytes(bytes((768 - 8) << 10))
     found = cli("export", run, "--format", "keras", "--out", folder / "out", *dots.plugins)
     assert (found.code, len(found.lines)) == (1, 1), found
     assert "No space left on device" in found.err

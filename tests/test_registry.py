@@ -70,8 +70,8 @@ def test_no_name_is_suggested_where_none_is_near():
 
 
 def test_the_error_says_when_there_is_nothing_of_a_kind():
-    with pytest.raises(UnknownNameError, match=r"^Unknown exporter 'onnx'\. No exporter is installed\.$"):
-        empty().get("exporter", "onnx")
+    with pytest.raises(UnknownNameError, match=r"^Unknown preprocess 'image'\. No preprocess is installed\.$"):
+        empty().get("preprocess", "image")
 
 
 def test_the_error_points_to_the_plugins_that_could_not_be_used(site, monkeypatch):

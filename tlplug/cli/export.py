@@ -58,7 +58,7 @@ def export(
         out or default_path(Path(run), name), format=name, options=options, tolerance=tolerance, force=force
     )
     if as_json:
-        print_json({"path": str(exported.path), "file": str(exported.file), **exported.about})
+        print_json({**exported.about, "path": str(exported.path), "file": str(exported.file)})
     else:
         _print(exported)
 

@@ -86,10 +86,13 @@ class CompiledBackbone:
         def embed(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
             count = len(next(iter(arrays.values())))
             if self.invariant or count == BATCH:
-                embeddings = run(arrays)
-            else:
-                embeddings = run({name: _filled(array, BATCH) for name, array in arrays.items()})[:count]
-            return np.ascontiguousarray(embeddings, np.float32)
+                return np.ascontiguousarray(run(arrays), np.float32)
+            found = []
+            for start in range(0, count, BATCH):
+                batch = {name: array[start : start + BATCH] for name, array in arrays.items()}
+                filled = {name: _filled(array, BATCH - len(array)) for name, array in batch.items()}
+                found.append(run(filled)[: count - start])
+            return np.ascontiguousarray(np.concatenate(found), np.float32)
 
         return embed
 
@@ -117,5 +120,6 @@ class CompiledBackbone:
 
 
 def _filled(array: NDArray[Any], count: int) -> NDArray[Any]:
-    filling = np.full((count - len(array), *array.shape[1:]), "" if array.dtype == object else 0, array.dtype)
+    """Return an array with so many rows more."""
+    filling = np.full((count, *array.shape[1:]), "" if array.dtype == object else 0, array.dtype)
     return np.concatenate([array, filling])

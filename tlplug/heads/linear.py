@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlplug import progress
-from tlplug.heads.softmax import softmax
+from tlplug.heads.softmax import each_by, softmax
 from tlplug.specs import HeadFit
 
 Matrix = NDArray[Any]
@@ -98,7 +98,7 @@ def fit(
 
 def apply(arrays: Mapping[str, Matrix], features: Matrix) -> NDArray[np.float32]:
     """Return class probabilities, float32 ``[n, outputs]``."""
-    return softmax(features @ arrays["kernel"] + arrays["bias"]).astype(np.float32)
+    return softmax(each_by(features, arrays["kernel"]) + arrays["bias"]).astype(np.float32)
 
 
 def to_keras(arrays: Mapping[str, Matrix]) -> Any:

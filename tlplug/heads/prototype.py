@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlplug.heads.softmax import softmax
+from tlplug.heads.softmax import each_by, softmax
 from tlplug.specs import HeadFit
 
 Matrix = NDArray[Any]
@@ -69,7 +69,7 @@ def fit(
 def apply(arrays: Mapping[str, Matrix], features: Matrix) -> NDArray[np.float32]:
     """Return class probabilities, float32 ``[n, outputs]``."""
     directions = _directions(features - arrays["centre"])
-    return softmax(arrays["temperature"] * (directions @ arrays["prototypes"])).astype(np.float32)
+    return softmax(arrays["temperature"] * each_by(directions, arrays["prototypes"])).astype(np.float32)
 
 
 def to_keras(arrays: Mapping[str, Matrix]) -> Any:

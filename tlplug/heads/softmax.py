@@ -1,4 +1,4 @@
-"""From scores to probabilities."""
+"""From embeddings to scores, and from scores to probabilities."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def each_by(rows: NDArray[Any], matrix: NDArray[Any]) -> NDArray[Any]:
+    """Return ``rows @ matrix``, each row multiplied on its own: its result depends on no other row, by no bit."""
+    return np.asarray(np.matmul(rows[:, None, :], matrix)[:, 0])
 
 
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:

@@ -181,7 +181,7 @@ def test_texts_are_exported_with_their_tables(command, reviews, copied, tmp_path
     data = tmp_path / "export" / "model" / "1" / "variables" / "variables.data-00000-of-00001"
     assert data.stat().st_size < about["weights_bytes"] + 2000  # each variable once, and what the file says of itself
     done = subprocess.run(
-        [sys.executable, "-I", tmp_path / "export" / "predict.py", tmp_path / "new.txt"],
+        [sys.executable, "-B", tmp_path / "export" / "predict.py", tmp_path / "new.txt"],
         capture_output=True,
         text=True,
         check=True,

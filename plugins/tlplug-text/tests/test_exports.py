@@ -61,7 +61,7 @@ def test_articles(articles, minilm, tmp_path, settings):
     (answer,) = run.predict([path])
     for name in ("savedmodel", "onnx"):
         done = subprocess.run(
-            [sys.executable, "-I", tmp_path / name / "predict.py", path], capture_output=True, text=True, check=True
+            [sys.executable, "-B", tmp_path / name / "predict.py", path], capture_output=True, text=True, check=True
         )
         assert done.stdout.split("\t")[1:] == [answer.label, f"{answer.probability:.3f}\n"]
     check_batch(tmp_path / "savedmodel", run, path)

@@ -85,9 +85,19 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
         else:
             box, start = whole, tf.zeros(2)
         factor = tf.maximum(tf.floor(box / tf.cast(final, tf.float32) / GAP), 1)
-        reduced = translated(picture, tf.cast(tf.math.ceil(whole / factor), tf.int32), 1 / factor, tf.zeros(2), "box")
+        reduced = blocks(picture, tf.cast(factor, tf.int32))
         scale = tf.cast(final, tf.float32) * factor / box
-        return translated(reduced, final, scale, -start / factor * scale, "triangle")
+        return tf.round(translated(reduced, final, scale, -start / factor * scale, "triangle"))
+
+    def blocks(picture: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """Average blocks of so many pixels, those at the end over the pixels that there are."""
+        size = tf.shape(picture)[:2]
+        count = -(-size // factor)
+        beside = tf.pad((count * factor - size)[:, None], [[0, 1], [1, 0]])
+        there = tf.concat([picture, tf.ones_like(picture[:, :, :1])], axis=2)
+        scale = 1 / tf.cast(factor, tf.float32)
+        sums = translated(tf.pad(there, beside), count, scale, tf.zeros(2), "box")
+        return tf.round(sums[:, :, :-1] / sums[:, :, -1:])
 
     def translated(
         picture: tf.Tensor, size: tf.Tensor, scale: tf.Tensor, translation: tf.Tensor, kernel: str
@@ -95,7 +105,7 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
         made = tf.raw_ops.ScaleAndTranslate(
             images=picture[None], size=size, scale=scale, translation=translation, kernel_type=kernel, antialias=True
         )
-        return tf.round(made[0])
+        return made[0]
 
     def prepared(content: tf.Tensor) -> tf.Tensor:
         picture = resized(with_alpha(decoded(content)))
