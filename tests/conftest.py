@@ -251,8 +251,11 @@ def notes():
 
 
 @pytest.fixture
-def disk(tmp_path):
-    """A disk of 768 KB; skipped where this user cannot mount one. ``disk(read_only=True)`` makes it read-only."""
+def disk(tmp_path, request):
+    """A disk of 256 KB, or as it is parametrized; skipped where this user cannot mount one.
+
+    ``disk(read_only=True)`` makes it read-only.
+    """
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -262,7 +265,7 @@ def disk(tmp_path):
             and subprocess.run(["mount", *options, str(folder)], capture_output=True, check=False).returncode == 0
         )
 
-    if not mount("-t", "tmpfs", "-o", "size=768k", "tmpfs"):
+    if not mount("-t", "tmpfs", "-o", f"size={getattr(request, 'param', '256k')}", "tmpfs"):
         pytest.skip("this user cannot mount a file system")
 
     def use(*, read_only=False):

@@ -26,8 +26,8 @@ PAGES = {
 }
 """Of each page: the benchmark that gives its figures."""
 
-BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "strategies", "auto", "tuning", "modalities", "speed"]
-BENCHMARKS += ["head", "memory"]
+BENCHMARKS = ["accuracy", "texts", "sounds", "series", "hub", "strategies", "auto", "tuning", "exports", "modalities"]
+BENCHMARKS += ["speed", "head", "memory"]
 
 
 @pytest.fixture

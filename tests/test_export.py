@@ -315,9 +315,10 @@ def test_a_format_of_other_modalities_is_refused(model, plugin, tmp_path):
         model.export(tmp_path / "out", format="keras", options={"precision": 1})
 
 
+@pytest.mark.parametrize("disk", ["64k"], indirect=True)
 def test_a_full_disk_leaves_nothing(run, dots, cli, disk):
     folder = disk()
-    (folder / "filling").write_bytes(bytes((768 - 8) << 10))
+    (folder / "filling").write_bytes(bytes(56 << 10))
     found = cli("export", run, "--format", "keras", "--out", folder / "out", *dots.plugins)
     assert (found.code, len(found.lines)) == (1, 1), found
     assert "No space left on device" in found.err

@@ -158,6 +158,7 @@ def fill(folder, left=0):
 
 
 @pytest.mark.parametrize("left", [0, 8192, 40960])
+@pytest.mark.parametrize("disk", ["768k"], indirect=True)
 def test_a_full_disk_is_one_line_and_leaves_no_run(cli, dots, disk, tmp_path, left):
     data = dots.write(tmp_path / "data", noise=3)
     folder = disk()

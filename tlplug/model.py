@@ -11,20 +11,12 @@ from typing import Any
 from tlplug import run
 from tlplug.backbones import split_options
 from tlplug.data import Dataset, align_labels, load_examples
-from tlplug.errors import DamagedRunError, TlplugWarning, UsageError
-from tlplug.evaluation import Evaluation, render_card, render_report
-from tlplug.export import EXAMPLES, Export, ExportSource, export_model, format_of, options_of, write_examples
+from tlplug.errors import TlplugWarning, UsageError
+from tlplug.evaluation import Evaluation
+from tlplug.export import Export, ExportSource, export_model, format_of, options_of
 from tlplug.predictor import Prediction, Predictor
-from tlplug.storage import open_text, read_json, replace_file, write_json
-from tlplug.training import (
-    FEATURES,
-    MAX_UNREADABLE,
-    Training,
-    data_again,
-    report_input,
-    run_training,
-    setup_again,
-)
+from tlplug.saving import write_run
+from tlplug.training import FEATURES, MAX_UNREADABLE, Training, data_again, run_training, setup_again
 
 DEFAULT_HEAD = "linear"
 
@@ -99,9 +91,6 @@ class Model:
             reader: name of the reader of a path; the surest one when left out.
             options: of the reader, by address.
 
-        Returns:
-            The answers; `metrics` of it has the figures.
-
         Raises:
             DataError: it has classes that the model does not know, or nothing that can be read.
         """
@@ -129,8 +118,7 @@ class Model:
     ) -> Model:
         """Train the backbone of a frozen model too; the model becomes the tuned one.
 
-        It is what `train` does with the same backbone, weights, preprocess, head, options, seed and runtime: the head
-        is fitted anew on the training part of `data`, and everything is measured on its test part.
+        It is what `train` does with the same backbone, weights, preprocess, head, options, seed and runtime.
 
         Args:
             data: a `Dataset` of the model's classes, or a path for `tlplug.load_data`, split with the model's seed.
@@ -179,16 +167,7 @@ class Model:
         if training is None:
             raise UsageError(f"This model was loaded from {str(self.path)!r}: copy that folder instead.")
         self.path = path
-        training.predictor.save(folder / run.MODEL, training.head)
-        write_examples(folder / EXAMPLES, training.data, self.info["seed"])
-        run.write_split(folder, training.data)
-        training.evaluation.write_csv(folder / run.PREDICTIONS)
-        write_json(folder / run.METRICS, self.metrics)
-        write_json(folder / run.INFO, self.info)
-        report = report_input(self.info, training, path)
-        for name, text in ((run.REPORT, render_report(report)), (run.CARD, render_card(report))):
-            with replace_file(folder / name) as temporary, open_text(temporary) as file:
-                file.write(text)
+        write_run(folder, path, training, self.metrics, self.info)
 
     def export(
         self,
@@ -214,8 +193,7 @@ class Model:
             What was written, and how it answered held-out examples.
 
         Raises:
-            UsageError: there is no such format, it cannot hold the model, or there is something at the path.
-            ExportError: it gives other answers; nothing is left of it.
+            UsageError, ExportError: see `tlplug.export.export_model`.
 
         Example::
 
@@ -326,10 +304,4 @@ def load(path: str | Path) -> Model:
     predictor = Predictor.load(path / run.MODEL)
     if changed := predictor.preprocess.changed():
         warnings.warn(changed, TlplugWarning, stacklevel=2)
-    try:
-        metrics = read_json(path / run.METRICS)
-    except (OSError, ValueError) as error:
-        raise DamagedRunError(
-            f"The run {str(path)!r} is damaged: its {run.METRICS} cannot be read. Train again."
-        ) from error
-    return Model(predictor, metrics, info, path=path)
+    return Model(predictor, run.read_metrics(path), info, path=path)

@@ -187,6 +187,21 @@ def read_info(path: Path) -> dict[str, Any]:
     return info
 
 
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Return a run's metrics.json.
+
+    Raises:
+        DamagedRunError: it cannot be read.
+    """
+    try:
+        metrics: dict[str, Any] = dict(read_json(path / METRICS))
+    except (OSError, ValueError, TypeError) as error:
+        raise DamagedRunError(
+            f"The run {str(path)!r} is damaged: its {METRICS} cannot be read. Train again."
+        ) from error
+    return metrics
+
+
 def read_request(partial: Path) -> dict[str, Any]:
     """Return how an unfinished run was asked for.
 
