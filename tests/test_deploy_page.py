@@ -69,6 +69,7 @@ def exported(model, name):
     return folder, model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_code_of_the_card_loads_every_format(model, name, tmp_path):
     folder, model = exported(model, name)

@@ -140,6 +140,7 @@ def test_the_loader_beside_it_answers_prepared_arrays_in_plain_python(model, tmp
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_just_trained_is_exported_as_a_saved_one_is(dots, tmp_path):
     dots.load()
     model = tlplug.train(dots.write(tmp_path / "data"))
@@ -185,7 +186,14 @@ def test_the_class_names_are_inside_the_file(model, tmp_path):
     assert sorted(program.signatures) == ["arrays", "serving_default"]
 
 
-@pytest.mark.parametrize(("precision", "share"), [("float16", 0.55), ("dynamic", 0.4), ("int8", 0.4)])
+@pytest.mark.parametrize(
+    ("precision", "share"),
+    [
+        pytest.param("float16", 0.55, marks=pytest.mark.slow),
+        pytest.param("dynamic", 0.4, marks=pytest.mark.slow),
+        ("int8", 0.4),
+    ],
+)
 def test_lower_precisions_are_smaller_and_judged_by_what_they_explain(dots, tmp_path, precision, share):
     dots.load()
     model = tlplug.train(

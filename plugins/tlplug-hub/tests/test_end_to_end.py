@@ -164,7 +164,8 @@ def test_sounds_on_a_folder(command, modules, tmp_path):
     assert json.loads(trained.stdout)["metrics"]["test"]["accuracy"] == 1
 
 
-@pytest.mark.parametrize("name", ["use", pytest.param("pair", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["use", "pair"])
 def test_texts_are_exported_with_their_tables(command, reviews, copied, tmp_path, name):
     folder, run = copied(name), tmp_path / "run"
     tuned = ("--strategy", "full", "--epochs", "1") if name == "use" else ()
@@ -195,6 +196,7 @@ def test_texts_are_exported_with_their_tables(command, reviews, copied, tmp_path
         assert not (tmp_path / other).exists()
 
 
+@pytest.mark.slow
 def test_images_are_exported(command, pictures, copied, tmp_path):
     pytest.importorskip("tlplug_vision")
     folder, run, plugins = copied("image"), tmp_path / "run", "builtin,hub,vision"

@@ -172,6 +172,7 @@ def test_a_text_without_words_leaves_the_others_of_its_batch_as_they_are(short, 
     check({name: array[:1] for name, array in arrays.items()}, preprocess("one"))
 
 
+@pytest.mark.slow
 def test_a_saved_model_needs_nothing_but_tensorflow(files, tmp_path):
     import tensorflow as tf
 
