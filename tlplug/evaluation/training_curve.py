@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tlplug.evaluation.rate_curve import BOTTOM, HIGHEST, LEFT, RIGHT, TOP, round_numbers
+from tlplug.evaluation.rate_curve import BOTTOM, LEFT, RIGHT, TOP, round_numbers
+
+MOST = 20.0
+"""How many times the middle loss the picture shows."""
 
 MOST_LABELS = 12
 """Epochs that are numbered at most."""
@@ -71,4 +75,4 @@ class TrainingCurve:
     def _top(self) -> float:
         """The loss at the upper edge: one that rises beyond any scale leaves the others readable."""
         known = [loss for loss in self.losses if loss is not None]
-        return min(max(known, default=1.0), HIGHEST * next(iter(known), 1.0)) or 1.0
+        return min(max(known, default=1.0), MOST * statistics.median(known or [1.0])) or max(known, default=1.0) or 1.0
