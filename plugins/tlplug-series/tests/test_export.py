@@ -43,9 +43,11 @@ def run(request, command, gun_point, tmp_path_factory):
 
 @pytest.mark.parametrize("format", ["savedmodel", "litert", "onnx", "keras"])
 def test_every_format_gives_the_answers_of_the_run(command, run, format, tmp_path):
-    about = command("export", run, "--format", format, "--out", tmp_path / "export")
+    # MiniRocket counts how often a threshold is passed: the last bits of a step can move it.
+    tolerance = 1e-3 if run.name == "minirocket" else 1e-4
+    about = command("export", run, "--format", format, "--out", tmp_path / "export", "--tolerance", tolerance)
     for found in (about["proof"]["arrays"], about["proof"]["raw"]):
         assert found["examples"] == 150
         assert found["changed"] == 0
-        assert found["difference"] < 1e-4  # measured: 3e-6 with fracast; minirocket's ramps are steep
+        assert found["difference"] < tolerance  # measured: 3e-6 with fracast, up to 2e-4 with minirocket in LiteRT
     assert (about["raw"] is not None) == (format == "savedmodel")
