@@ -165,11 +165,9 @@ def test_sounds_on_a_folder(command, modules, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["use", "pair"])
-def test_texts_are_exported_with_their_tables(command, reviews, copied, tmp_path, name):
-    folder, run = copied(name), tmp_path / "run"
-    tuned = ("--strategy", "full", "--epochs", "1") if name == "use" else ()
-    command("train", reviews, "--backbone", f"hub:{folder}", "--out", run, *tuned)
+def test_texts_are_exported_with_their_tables(command, reviews, copied, tmp_path):
+    folder, run = copied("use"), tmp_path / "run"
+    command("train", reviews, "--backbone", f"hub:{folder}", "--out", run, "--strategy", "full", "--epochs", "1")
     (tmp_path / "new.txt").write_text("\ufeffa good fine film")
     answers = json.loads(command("predict", run, tmp_path / "new.txt", "--json").stdout)
     shutil.rmtree(folder)
