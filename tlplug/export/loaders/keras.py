@@ -40,6 +40,6 @@ def classify(source):
 
 if __name__ == "__main__":
     for item in sys.argv[1:]:
-        found = classify(item)
+        found = classify(Path(item) if os.path.isfile(item) else item)
         best = max(found, key=found.get)
         print(item, best, f"{found[best]:.3f}", sep="\t")
