@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
@@ -22,18 +21,6 @@ def articles(tmp_path_factory):
     for label in folder.iterdir():
         for path in sorted(label.iterdir())[30:]:
             path.unlink()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def headlines(articles, tmp_path_factory):
-    """A folder of headlines, 20 of sports and 20 of business."""
-    folder = tmp_path_factory.mktemp("headlines")
-    for label in ("sports", "business"):
-        (folder / label).mkdir()
-        for path in sorted((articles / label).iterdir())[:20]:
-            line = path.read_text(encoding="utf-8").splitlines()[0]
-            (folder / label / path.name).write_text(line, encoding="utf-8")
     return folder
 
 
@@ -79,16 +66,3 @@ def check_batch(folder, run, path):
     expected = [list(answer.probabilities.values()) for answer in run.predict([texts[0], *texts[2:]])]
     np.testing.assert_allclose(made[[0, 2, 3]], expected, atol=1e-5)
     assert np.isfinite(made).all()
-
-
-@pytest.mark.parametrize(("lora", "formats"), [(0, ["onnx"]), (4, ["savedmodel", "litert"])])
-def test_tuned_on_headlines(headlines, minilm, tmp_path, settings, lora, formats):
-    options = {"tuning.epochs": 1, "preprocess.max_length": 64} | ({"tuning.lora": lora} if lora else {})
-    model = tlplug.train(
-        tlplug.load_data(headlines), backbone=f"hf-bert:{minilm}", strategy="fine-tune", options=options
-    )
-    run = tlplug.load(model.save(tmp_path / "run"))
-    for name in formats:
-        export = run.export(tmp_path / name, format=name)
-        check(export)
-        assert "lora" not in json.dumps(export.about["inputs"])
