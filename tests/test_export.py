@@ -132,8 +132,8 @@ def test_the_loader_beside_it_answers_prepared_arrays_in_plain_python(model, tmp
     np.save(tmp_path / "rows.npy", rows)
     code = (
         "import sys; sys.modules['tlplug'] = None; sys.path.insert(0, 'out')\n"
-        "import numpy as np, predict\n"
-        "np.save('answers.npy', predict.load()({predict.ABOUT['inputs'][0]['name']: np.load('rows.npy')}))\n"
+        "import numpy as np, network\n"
+        "np.save('answers.npy', network.load()({network.ABOUT['inputs'][0]['name']: np.load('rows.npy')}))\n"
     )
     subprocess.run([sys.executable, "-IBc", code], cwd=tmp_path, check=True, capture_output=True)
     expected, _ = model.predictor.probabilities(list(rows))
@@ -158,7 +158,7 @@ def test_the_ending_of_a_path_says_the_format_and_that_the_model_stands_alone(mo
     exported = model.export(tmp_path / "made" / "numbers.tflite")
     assert exported.about["format"] == "litert"
     assert standing(tmp_path / "made") == ["numbers.tflite", "numbers.tflite.export"]
-    code = "import sys; sys.path.insert(0, 'numbers.tflite.export'); import predict; predict.load()"
+    code = "import sys; sys.path.insert(0, 'numbers.tflite.export'); import network; network.load()"
     subprocess.run([sys.executable, "-IBc", code], cwd=tmp_path / "made", check=True, capture_output=True)
     with pytest.raises(UsageError, match="There is something at"):
         model.export(tmp_path / "made" / "numbers.tflite")

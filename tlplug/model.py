@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import run
-from tlplug.backbones import split_options
+from tlplug.backbones import options_for, split_options
 from tlplug.data import Dataset, align_labels, load_examples
 from tlplug.errors import TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation
-from tlplug.export import Export, ExportSource, export_model, format_of, options_of
+from tlplug.export import Export, ExportSource, export_model, format_of
 from tlplug.predictor import Prediction, Predictor
 from tlplug.saving import write_run
 from tlplug.training import FEATURES, MAX_UNREADABLE, Training, data_again, run_training, setup_again
@@ -199,13 +199,13 @@ class Model:
 
             tlplug.load("runs/photos").export("photos.tflite").proof.arrays.difference
         """
-        path, settings = Path(path), options_of(options or {})
+        path, settings = Path(path), options_for("export", options or {}, "format")
         name = format or format_of(path)
         with tempfile.TemporaryDirectory(prefix="tlplug-export-") as folder:
             if self._training is not None:
                 source = ExportSource.of_training(self._training, self.info, Path(folder))
             else:
-                source = ExportSource.of_run(Path(str(self.path)), self.info)
+                source = ExportSource.of_run(Path(str(self.path)), self.info, self.predictor)
             return export_model(source, path, name, settings, tolerance=tolerance, force=force)
 
 

@@ -16,6 +16,7 @@ from tlplug.backbones.quiet import import_keras, quiet
 from tlplug.backbones.selection import (
     RANDOM,
     Selection,
+    options_for,
     other_backbones,
     select_backbone,
     split_options,
@@ -36,6 +37,7 @@ __all__ = [
     "describe_inputs",
     "import_keras",
     "load_keras",
+    "options_for",
     "other_backbones",
     "pack_inputs",
     "quiet",

@@ -86,6 +86,26 @@ def split_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return parts
 
 
+def options_for(part: str, options: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return the options of the one part that any can be set of, out of those by address.
+
+    Args:
+        part: that addresses begin with.
+        options: values by address.
+        what: the part in words.
+
+    Raises:
+        OptionError: one is of another part.
+
+    >>> options_for("export", {"export.precision": "int8"}, "format")
+    {'precision': 'int8'}
+    """
+    for address in options:
+        if not address.startswith(f"{part}."):
+            raise OptionError(f"Here only options of the {what} can be set. Received: {address!r}. Valid: {part}.NAME.")
+    return {address.removeprefix(f"{part}."): value for address, value in options.items()}
+
+
 def select_backbone(
     name: str | None,
     *,

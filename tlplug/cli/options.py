@@ -87,10 +87,10 @@ reader_option = click.option("--reader", metavar="NAME", help="How the data is r
 
 def reader_settings(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
     """Return ``--set`` values of a command that can only be told how to read its data."""
+    from tlplug.backbones import options_for
+
     values = parse_settings(settings, **flags)
-    for address in values:
-        if not address.startswith("reader."):
-            raise OptionError(f"Here only options of the reader can be set. Received: {address!r}. Valid: reader.NAME.")
+    options_for("reader", values, "reader")
     return values
 
 

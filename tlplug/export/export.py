@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tlplug import progress
-from tlplug.errors import ExportError, OptionError, TlplugError, UsageError, counted, first_line
+from tlplug.errors import ExportError, TlplugError, UsageError, counted, first_line
 from tlplug.export.network import Exportable, weights_size
 from tlplug.export.proof import Proof, prove
 from tlplug.export.readme import render_readme
 from tlplug.export.source import ExportSource
 from tlplug.registry import Entry, registry
 from tlplug.specs import Tolerance, load_reference, parse_options
-from tlplug.storage import (
-    open_text,
-    partial_name,
-    replace_file,
-    replace_folder,
-    size_of,
-    sync,
-    sync_folder,
-    write_json,
-)
+from tlplug.storage import new_folder, open_text, replace_file, size_of, sync, write_json
+from tlplug.training import versions_of
 
-ABOUT, PREDICT, PREPROCESS, FILES, README = "export.json", "predict.py", "preprocess.py", "files", "README.md"
+ABOUT, FILES, README = "export.json", "files", "README.md"
+NETWORK, PREPROCESS, PREDICT = "network.py", "preprocess.py", "predict.py"
 """What an export has beside the model."""
 
 _PACKAGES = ("tlplug", "tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnxruntime")
@@ -71,21 +62,6 @@ def format_of(path: Path) -> str:
     raise UsageError(f"The ending of {str(path)!r} says no format. Valid: {valid}, or a format by its name: {names}.")
 
 
-def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of an exporter out of those by address.
-
-    >>> options_of({"export.precision": "int8"})
-    {'precision': 'int8'}
-    """
-    for address in given:
-        if not address.startswith("export."):
-            raise OptionError(
-                f"Here only options of the format can be set. Received: {address!r}. Valid: export.NAME, such as "
-                "--set export.precision=int8 (tlplug exporters lists them)."
-            )
-    return {address.removeprefix("export."): value for address, value in given.items()}
-
-
 def export_model(
     source: ExportSource,
     path: Path,
@@ -116,21 +92,22 @@ def export_model(
     _check(entry, source, path)
     alone = bool(record.suffix) and path.suffix == record.suffix
     target = path.with_name(f"{path.name}.export") if alone else path
+    if alone and (target / ABOUT).is_file():
+        shutil.rmtree(target)  # without a model beside it, it is of a process that was killed
+    _check_free(target)
     about = _about(entry, source, settings)
-    with _new_folder(target, path) as folder:
+    with new_folder(target) as folder:
         with progress.task(f"Converting to {entry.name}"):
             model = Exportable.of(source, about)
-            raw = model.raw() if record.raw else None
+            raw = model.raw.spec if record.raw and model.raw else None
             about |= {
                 "inputs": [asdict(spec) for spec in source.prepared.inputs],
-                "raw": {"name": raw.spec.name, "shape": raw.spec.shape.as_list(), "dtype": raw.spec.dtype.name}
-                if raw
-                else None,
+                "raw": raw and {"name": raw.name, "shape": raw.shape.as_list(), "dtype": raw.dtype.name},
                 "weights_bytes": weights_size(model.network),
             }
             file = folder / about["file"]
             allowed = _converted(entry, model, file, settings)
-        _copy_code(entry, source, folder, raw=raw is not None)
+        _copy_code(entry, source, folder)
         for name in compiled.files:
             (folder / FILES).mkdir(exist_ok=True)
             shutil.copyfile(compiled.file(name), folder / FILES / name)
@@ -145,41 +122,17 @@ def export_model(
                 "or precision, --tolerance, or --force to keep it all the same."
             )
         about |= {"bytes": size_of(file), "proof": proof.to_json(), "proven": problem is None}
-        about["versions"] = _versions()
+        about |= {"versions": versions_of(_PACKAGES), "file": f"../{path.name}" if alone else about["file"]}
         write_json(folder / ABOUT, about)
         with replace_file(folder / README) as temporary, open_text(temporary) as text:
             text.write(render_readme(about, entry, code=(folder / PREPROCESS).is_file()))
-        if alone:
-            about["file"] = f"../{path.name}"
-            write_json(folder / ABOUT, about)
+        _check_free(path)
+    if alone:
+        (target / file.name).rename(path)  # last: what has the name is whole
+        sync(path.parent)
     if problem:
         progress.note(f"Warning: the export gives other answers than the run: {problem}.")
     return Export(target, path if alone else path / about["file"], about, proof)
-
-
-@contextlib.contextmanager
-def _new_folder(target: Path, path: Path) -> Iterator[Path]:
-    """Yield a folder to write an export into; when the block ends well it is there, and the model of its own last."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = partial_name(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        _check_free(path)
-        model = temporary / f"model{path.suffix}"
-        if target != path:
-            model.rename(temporary.with_name(f"{temporary.name}{path.suffix}"))
-            replace_folder(temporary, target)  # one without a model beside it is of a process that was killed
-            temporary.with_name(f"{temporary.name}{path.suffix}").rename(path)
-            sync(path.parent)
-        else:
-            sync_folder(temporary)
-            temporary.rename(path)
-            sync(path.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.with_name(f"{temporary.name}{path.suffix}").unlink(missing_ok=True)
-        raise
 
 
 def _check(entry: Entry, source: ExportSource, path: Path) -> None:
@@ -246,25 +199,16 @@ def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any]) -> d
     }
 
 
-def _copy_code(entry: Entry, source: ExportSource, folder: Path, *, raw: bool) -> None:
+def _copy_code(entry: Entry, source: ExportSource, folder: Path) -> None:
     """Put beside the model what loads it, and what reads sources for it, neither of which needs tlplug."""
-    standalone = source.predictor.preprocess.entry().record.standalone
-    for module, name in ((entry.record.loader, PREDICT), (standalone, PREPROCESS)):
-        if module is not None:
-            spec = importlib.util.find_spec(module)
-            if spec is None or spec.origin is None:
-                raise ExportError(f"The module {module!r} of {entry.plugin} is not there.")
-            shutil.copyfile(spec.origin, folder / name)
-    if standalone is None:
-        what = "takes raw input" if raw else "takes prepared arrays alone"
-        progress.note(f"The preprocess {source.predictor.preprocess.name!r} has no code to travel along: it {what}.")
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    preprocess = source.predictor.preprocess.entry()
+    modules = {NETWORK: entry.record.loader}
+    if preprocess.record.standalone is None:
+        progress.note(f"The preprocess {preprocess.name!r} has no code to travel along: no {PREDICT} is written.")
+    else:
+        modules |= {PREPROCESS: preprocess.record.standalone, PREDICT: "tlplug.export.predict"}
+    for name, module in modules.items():
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ExportError(f"The module {module!r}, which travels with exports, is not there.")
+        shutil.copyfile(spec.origin, folder / name)

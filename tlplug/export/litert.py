@@ -14,8 +14,6 @@ from tlplug.errors import UsageError
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
-
 TOLERANCES = {
     "float32": Tolerance(),
     "float16": Tolerance(0.02),
@@ -61,9 +59,8 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         warnings.simplefilter("ignore")  # of what the converter itself calls
         model.network.export(str(path), format="litert", verbose=False, **settings)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:  # where LiteRT's tools look for such files
-        labels = "".join(f"{' '.join(name.splitlines())}\n" for name in model.classes)
         about = json.dumps(dict(model.about), indent=2, ensure_ascii=False)
-        for name, text in ((LABELS, labels), (ABOUT, about)):
+        for name, text in ((LABELS, model.labels), (ABOUT, about)):
             archive.writestr(zipfile.ZipInfo(name, _DATE), text)
     return TOLERANCES[precision]
 

@@ -123,8 +123,14 @@ class Exportable:
 
         return tf.function(embed, input_signature=[self.specs], autograph=False)  # type: ignore[no-any-return]
 
+    @property
+    def labels(self) -> str:
+        """The class names as files of labels have them, one a line."""
+        return "".join(f"{' '.join(name.splitlines())}\n" for name in self.classes)
+
+    @functools.cached_property
     def raw(self) -> RawInput | None:
-        """Return what serves raw sources; None where the preprocess has no graph."""
+        """What serves raw sources; None where the preprocess has no graph."""
         import tensorflow as tf
 
         reference = self.source.predictor.preprocess.entry().record.make_graph

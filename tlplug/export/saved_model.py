@@ -30,12 +30,12 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
 
     with quiet(), tempfile.TemporaryDirectory(prefix="tlplug-labels-") as folder:
         labels = Path(folder) / LABELS
-        labels.write_text("".join(f"{' '.join(name.splitlines())}\n" for name in model.classes), encoding="utf-8")
+        labels.write_text(model.labels, encoding="utf-8")
         arrays = tf.function(answer, input_signature=[model.specs], autograph=False)
         signatures = {ARRAYS: arrays, RAW: arrays}
         program = tf.Module()
         program.labels = tf.saved_model.Asset(str(labels))
-        if raw := model.raw():
+        if raw := model.raw:
             served = tf.function(lambda given: {ANSWER: raw.answer(given)}, input_signature=[raw.spec], autograph=False)
             signatures[RAW] = served
             program.graph = raw.graph

@@ -59,18 +59,19 @@ class ExportSource:
     all_held_out: int
 
     @classmethod
-    def of_run(cls, run: Path, info: Mapping[str, Any]) -> ExportSource:
-        """Load a run's model, and read its examples.
+    def of_run(cls, run: Path, info: Mapping[str, Any], predictor: Predictor) -> ExportSource:
+        """Read the examples of a run.
 
         Args:
             run: its folder.
             info: what run.json holds.
+            predictor: loaded from it.
 
         Raises:
             DamagedRunError: they are not as they were written.
         """
         held_out, training, count = read_examples(run / EXAMPLES)
-        return cls(Predictor.load(run / MODEL), run / MODEL, info, held_out, training, count)
+        return cls(predictor, run / MODEL, info, held_out, training, count)
 
     @classmethod
     def of_training(cls, training: Training, info: Mapping[str, Any], folder: Path) -> ExportSource:
@@ -83,7 +84,7 @@ class ExportSource:
         """
         training.predictor.save(folder / MODEL, training.head)
         write_examples(folder / EXAMPLES, training.data, info["seed"])
-        return cls.of_run(folder, info)
+        return cls.of_run(folder, info, Predictor.load(folder / MODEL))
 
     @functools.cached_property
     def prepared(self) -> Prepared:

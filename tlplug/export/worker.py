@@ -1,6 +1,6 @@
 """Runs an export on examples, in a process without tlplug: ``python -I worker.py EXPORT CALLS``.
 
-EXPORT has ``predict.py`` and perhaps ``preprocess.py``. CALLS has ``sources.json``, and for each example a file with
+EXPORT has ``network.py`` and perhaps ``preprocess.py``. CALLS has ``sources.json``, and for each example a file with
 its prepared arrays; ``answers.npz`` is written there.
 """
 
@@ -19,16 +19,16 @@ def main() -> None:
     folder, calls = Path(sys.argv[1]), Path(sys.argv[2])
     sys.modules["tlplug"] = None  # type: ignore[assignment] # importing it fails from here on
     sys.path.insert(0, str(folder))
-    predict = importlib.import_module("predict")
+    loader = importlib.import_module("network")
     about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
     sources = json.loads((calls / "sources.json").read_text(encoding="utf-8"))
-    network = predict.load()
+    network = loader.load()
     found = _timed(network, (_arrays(calls / f"{number}.npz") for number in range(len(sources))), "arrays")
     if (folder / "preprocess.py").is_file():
         preprocess = importlib.import_module("preprocess")
         read = [preprocess.read(_source(calls, source), about) for source in sources]
-        if hasattr(predict, "load_raw"):
-            answer = predict.load_raw()
+        if about["raw"]:
+            answer = loader.load_raw()
         else:
 
             def answer(raw: Any) -> Any:

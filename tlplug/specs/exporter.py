@@ -30,10 +30,10 @@ class Exporter:
         suffix: of the file, with the dot; empty for a folder.
         export: ``export(model, path: Path, options: Mapping) -> Tolerance`` writes the file; the model is a
             `tlplug.export.Exportable`. It raises `UsageError` for a model that the format cannot hold.
-        loader: name of the module whose file travels with the export as ``predict.py``. It needs neither tlplug nor the
-            plugin, finds ``export.json`` beside itself, and its ``load()`` returns a function of a dict of arrays
-            ``[rows, ...]`` that returns probabilities ``[n, classes]``. Where the export takes raw input, it has a
-            function ``load_raw()`` as well, which returns a function of one source.
+        loader: name of the module whose file travels with the export as ``network.py``. It needs neither tlplug nor the
+            plugin, holds what ``export.json`` beside it says as ``ABOUT``, and its ``load()`` returns a function of a
+            dict of arrays ``[rows, ...]`` that returns probabilities ``[n, classes]``. Where the export takes raw
+            input, its ``load_raw()`` returns such a function of one source, as ``preprocess.py`` reads it.
         raw: whether the export takes raw input.
         modalities: which it can serve; all when empty.
         options: its settings.

@@ -5,7 +5,7 @@ from tlplug.training.callbacks import with_scalars
 from tlplug.training.candidate import TrainingContext
 from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
-from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows
+from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows, versions_of
 from tlplug.training.request import check_request, data_error, request_of
 from tlplug.training.retraining import data_again, setup_again
 from tlplug.training.settings import Tuning, check_tuning
@@ -36,5 +36,6 @@ __all__ = [
     "train_frozen",
     "train_tuned",
     "tried_rows",
+    "versions_of",
     "with_scalars",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def run_info(training: Training, choice: HeadChoice, *, strategy: str, refit: bo
         "skipped": [{"source": item.source, "reason": item.reason} for item in training.skipped],
         "plugins": plugins,
         "plugin_files": _plugin_files(),
-        "versions": {**_versions(), "python": platform.python_version()},
+        "versions": {**versions_of(_PACKAGES), "python": platform.python_version()},
     }
 
 
@@ -78,9 +78,10 @@ def _plugin_files() -> dict[str, str]:
     return files
 
 
-def _versions() -> dict[str, str]:
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
     versions = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

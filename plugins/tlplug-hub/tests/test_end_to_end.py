@@ -127,14 +127,13 @@ def test_a_damaged_module_is_one_line_without_the_type_of_an_exception(command, 
 @pytest.fixture
 def pictures(tmp_path):
     """A folder of pictures, 12 red ones and 12 blue ones."""
-    from PIL import Image
-
+    pillow = pytest.importorskip("PIL.Image")
     draw = np.random.default_rng(0)
     for label, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
         (tmp_path / "images" / label).mkdir(parents=True)
         for number in range(12):
             pixels = np.clip(draw.normal(colour, 40, (24, 24, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
+            pillow.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
     return tmp_path / "images"
 
 

@@ -1,1 +1,1 @@
-"""The files that travel with exports as ``predict.py``: each loads its format without tlplug."""
+"""The files that travel with exports as ``network.py``: each loads its format without tlplug."""

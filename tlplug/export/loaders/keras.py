@@ -1,4 +1,4 @@
-"""Answers with model.keras. Needs numpy, keras and tensorflow; python predict.py FILE... answers"""
+"""Loads model.keras. Needs numpy, keras and tensorflow."""
 
 import functools
 import importlib
@@ -28,18 +28,3 @@ def load():
     return lambda arrays: np.asarray(
         call(keras.tree.pack_sequence_as(model.input, [tf.constant(arrays[name]) for name in names]))
     )
-
-
-def classify(source):
-    """Return the probability of each class for a file, or what else preprocess.py reads."""
-    from preprocess import prepare, read
-
-    probabilities = np.asarray(load()(prepare(read(source, ABOUT), ABOUT)))[0]
-    return dict(zip(ABOUT["classes"], map(float, probabilities), strict=True))
-
-
-if __name__ == "__main__":
-    for item in sys.argv[1:]:
-        found = classify(Path(item) if os.path.isfile(item) else item)
-        best = max(found, key=found.get)
-        print(item, best, f"{found[best]:.3f}", sep="\t")
