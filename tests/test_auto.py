@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tlplug
 from tlplug.backbones import load_keras
 from tlplug.data import TRAIN, VALIDATION, Dataset
+from tlplug.errors import UsageError
 from tlplug.training.auto import ENOUGH, held_out_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
@@ -184,6 +186,47 @@ def test_what_becomes_no_number_is_given_up(train, tmp_path, batch, tried):
     tuning = tuning_of(tmp_path / "run")
     assert (len(tuning["tried"]), tuning["stages"]) == (tried, 0)
     assert tuning["tried"][1:] == [] or tuning["tried"][1]["accuracy"] == 0
+
+
+@pytest.mark.parametrize(("strategy", "before"), [("full", 1), ("auto", 3)])
+def test_what_was_better_but_comes_to_no_number_on_all_examples_stays_frozen(waves, tmp_path, notes, strategy, before):
+    import keras
+
+    class Spoiler(keras.callbacks.Callback):
+        """Ruins the last training, which is on all examples."""
+
+        trainings = 0
+
+        def on_train_begin(self, logs=None):
+            Spoiler.trainings += 1
+            if Spoiler.trainings > before:
+                kernel = self.model.trainable_variables[0]
+                kernel.assign(np.full(kernel.shape, np.nan))
+
+    tlplug.load_plugin(tmp_path / "waves.py")
+    settings = {"backbone": "net", "options": {"tuning.epochs": 30, "tuning.learning_rate": 0.02}}
+    stages = 3 if strategy == "auto" else None
+    model = tlplug.train(waves, strategy=strategy, stages=stages, callbacks=[Spoiler()], **settings)
+    assert Spoiler.trainings == before + 1
+    assert notes[-1].startswith(
+        "The loss became no number in epoch 1. Lower the rate: --learning-rate 0.0003, or auto."
+    )
+    assert notes[-1].endswith(" The frozen model remains.")
+    assert model.info["tuning"]["epochs_trained"] == 0
+    assert model.metrics["test"] == model.metrics["frozen"]
+    assert "validation" not in model.metrics
+    model.save(tmp_path / "run")
+    assert "frozen" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_a_stage_that_no_backbone_has_is_known_before_any_work(waves, tmp_path, monkeypatch):
+    from tlplug.training import auto
+
+    tlplug.load_plugin(tmp_path / "waves.py")
+    monkeypatch.setattr(auto, "embed_data", lambda *_, **__: pytest.fail("it was embedded"))
+    for backbone in ("net", None):
+        with pytest.raises(UsageError, match=r"'net' has 3 stages\. Received: 9\."):
+            tlplug.train(waves, strategy="auto", backbone=backbone, stages=9)
 
 
 @pytest.mark.parametrize(

@@ -205,15 +205,35 @@ def test_lower_precisions_are_smaller_and_judged_by_what_they_explain(dots, tmp_
     assert found.proof.arrays.difference > 0
 
 
-def test_raw_input_is_served_by_the_graph_and_read_by_the_code_that_travels_along(dots, tmp_path, monkeypatch):
+@pytest.fixture
+def with_graph(dots, tmp_path, monkeypatch):
+    """Load the backbone, and the preprocess with the code of a graph and with code that travels along."""
     (tmp_path / "modules").mkdir()
     monkeypatch.syspath_prepend(tmp_path / "modules")
-    (tmp_path / "modules" / "reads_numbers.py").write_text(READS)
-    text = dots.dots.read_text().replace("            demo=demo,\n", "            demo=demo,\n            RAW\n")
-    text = text.replace("RAW", 'make_graph=make_graph, standalone="reads_numbers",')
-    (tmp_path / "dots.py").write_text(text.replace("def preview", f"{GRAPH}\n\ndef preview"))
-    registry().load_file(dots.net)
-    registry().load_file(tmp_path / "dots.py")
+
+    def load(graph):
+        (tmp_path / "modules" / "reads_numbers.py").write_text(READS)
+        text = dots.dots.read_text().replace("            demo=demo,\n", "            demo=demo,\n            RAW\n")
+        text = text.replace("RAW", 'make_graph=make_graph, standalone="reads_numbers",')
+        (tmp_path / "dots.py").write_text(text.replace("def preview", f"{graph}\n\ndef preview"))
+        registry().load_file(dots.net)
+        registry().load_file(tmp_path / "dots.py")
+
+    return load
+
+
+def test_what_has_no_graph_with_these_options_takes_prepared_arrays(with_graph, dots, tmp_path, notes):
+    with_graph("def make_graph(options, files):\n    raise ValueError('Only halves are made a graph.')")
+    model = tlplug.train(dots.write(tmp_path / "data"))
+    exported = model.export(tmp_path / "out", format="savedmodel")
+    assert exported.about["raw"] is None
+    assert exported.proof.raw.changed == 0  # read by the code beside it
+    told = "The export takes prepared arrays alone: the preprocess has no graph. Only halves are made a graph."
+    assert notes.count(told) == 1
+
+
+def test_raw_input_is_served_by_the_graph_and_read_by_the_code_that_travels_along(with_graph, dots, tmp_path):
+    with_graph(GRAPH)
     model = tlplug.train(dots.write(tmp_path / "data"), options={"preprocess.scale": 0.5})
     for name in ("savedmodel", "litert"):
         exported = model.export(tmp_path / name, format=name)

@@ -12,7 +12,16 @@ import pytest
 from tlplug import progress
 from tlplug.features import Window
 from tlplug.training.batches import Batches
-from tlplug.training.rate_finder import BELOW, LEAST, STEPS, TOLERANCE, RangeTest, RateFinder, run_range_test
+from tlplug.training.rate_finder import (
+    BELOW,
+    LEAST,
+    STEPS,
+    TOLERANCE,
+    RangeTest,
+    RateFinder,
+    _Course,
+    run_range_test,
+)
 from tlplug.training.settings import Tuning
 from tlplug.training.trainer import Network, variables_of
 
@@ -79,6 +88,14 @@ def test_it_rises_until_the_loss_does_and_leaves_no_trace(values):
     assert max(found.losses[:after]) <= found.start + TOLERANCE * math.log(2) < found.losses[after]
     assert found.rate == pytest.approx(found.rises_at / BELOW, rel=0.05)
     assert found.halved_at is None
+
+
+@pytest.mark.parametrize(("start", "halved"), [(0.05, None), (0.07, 1e-5)])
+def test_half_of_almost_nothing_is_noise(start, halved):
+    course = _Course([start], math.log(5), 7)  # a guess among five classes; a step for each decade
+    for rate, share in ((1e-6, 1.0), (1e-5, 0.1), (1e-4, 0.1), (1e-3, 0.1), (1e-2, 9.0)):
+        course.add(rate, share * start)
+    assert course.judge().halved_at == halved
 
 
 def test_batches_are_compared_with_themselves(values):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tlplug
-from tlplug.errors import DataError, OptionError, UnknownNameError, UsageError, WeightsError
+from tlplug.errors import DataError, OptionError, TlplugError, UnknownNameError, UsageError, WeightsError
 from tlplug.storage import read_json
 from tlplug.training import setup_again
 
@@ -161,12 +161,20 @@ def test_what_does_not_fit_is_known_before_any_work(data, monkeypatch):
         {"stages": "1"},
         {"stages": 9},
         {"unfreeze": "deep"},
+        {"options": {"tuning.lora": 4}},
         {"callbacks": print},
         {"callbacks": ["EarlyStopping"]},
     ]
     for arguments in wrong:
         with pytest.raises(UsageError):
             tlplug.train(data, strategy="fine-tune", **arguments)
+
+
+def test_what_does_not_fit_is_known_before_the_data_are_read(loaded, tmp_path):
+    for arguments in ({"stages": 0}, {"options": {"tuning.rate": 3}}, {"callbacks": print}):
+        with pytest.raises(TlplugError) as raised:
+            loaded.fine_tune(tmp_path / "nothing", **arguments)
+        assert "nothing" not in str(raised.value)
 
 
 def test_other_classes_and_other_data_are_refused(loaded, dots, data, vectors, tmp_path):

@@ -293,6 +293,23 @@ def test_callbacks_of_keras_are_called_and_may_end_it(grids, tmp_path):
     assert model.predict([grids / "rising" / "0.npy"])[0].label in model.classes
 
 
+def test_what_a_callback_ended_does_not_go_on(grids, tmp_path):
+    import keras
+
+    import tlplug
+
+    class Once(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    load_plugin(tmp_path / "grids.py")
+    options = {"tuning.epochs": 9, "tuning.patience": 0}
+    for callbacks in ([Once()], []):  # as after a kill between the last epoch and the run
+        settings = {"options": options, "checkpoints": tmp_path / "kept", "callbacks": callbacks}
+        model = tlplug.train(grids, strategy="full", **settings)
+        assert len(model.info["tuning"]["history_final"]) == 1
+
+
 def test_too_little_memory_says_which_setting_helps(train, monkeypatch):
     import keras
     import tensorflow as tf
@@ -417,6 +434,7 @@ def test_a_complete_run_does_not_go_on(train, cli, grids, tmp_path):
         (("--learning-rate", "0"), "is 1e-08 or more. Received: 0.0. Valid: a number such as 3e-4, or auto."),
         (("--learning-rate", "nan"), "takes a number. Received: nan. Valid: a number such as 3e-4, or auto."),
         (("--learning-rate", "fast"), "'fast' is neither a number nor 'auto'. Valid: --learning-rate 3e-4."),
+        (("--set", "tuning.views=2"), "tuning.views counts augmented views: add --augment light, or strong."),
         (("--set", "tuning.rate=1"), "Unknown option 'tuning.rate'. Valid: tuning.epochs, "),
         (("--augment", "much"), "Unknown strength of augmentation 'much'."),
         (("--augment", "strong"), "There is no strong augmentation for the modality 'grid'."),

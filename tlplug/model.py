@@ -134,18 +134,16 @@ class Model:
             DataError: the data has other classes, or cannot be used.
             TrainingError: fine-tuning came to nothing.
         """
-        setup = setup_again(self.info, strategy, options or {})
-        tuned = train(
-            data_again(self.info, data),
-            strategy=strategy,
-            stages=stages,
-            unfreeze=unfreeze,
-            augment=augment,
-            checkpoints=checkpoints,
-            callbacks=callbacks,
-            tensorboard=tensorboard,
-            **setup,
-        )
+        asked: dict[str, Any] = {
+            "strategy": strategy,
+            "stages": stages,
+            "unfreeze": unfreeze,
+            "augment": augment,
+            "callbacks": callbacks,
+            "tensorboard": tensorboard,
+        }
+        setup = setup_again(self.info, options or {}, **asked)
+        tuned = train(data_again(self.info, data), checkpoints=checkpoints, **asked, **setup)
         self.predictor, self.metrics, self.info = tuned.predictor, tuned.metrics, tuned.info
         self.path, self._training = None, tuned._training
         return self

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlplug import progress
 from tlplug.backbones import STRING, import_keras, load_keras, pack_inputs
-from tlplug.errors import PluginError, UsageError, first_line
+from tlplug.errors import UsageError, first_line
 from tlplug.export.source import ExportSource, Prepared
 from tlplug.features import KERAS_FILE, PreprocessSpec
 from tlplug.predictor import keras_head_of
@@ -130,7 +131,7 @@ class Exportable:
 
     @functools.cached_property
     def raw(self) -> RawInput | None:
-        """What serves raw sources; None where the preprocess has no graph."""
+        """What serves raw sources; None where the preprocess has no graph, or none with these options and files."""
         import tensorflow as tf
 
         reference = self.source.predictor.preprocess.entry().record.make_graph
@@ -142,7 +143,8 @@ class Exportable:
                 self.source.predictor.preprocess.given(), {name: compiled.file(name) for name in compiled.files}
             )
         except ValueError as error:
-            raise PluginError(f"The preprocess cannot be made a graph: {first_line(error)}") from error
+            progress.note(f"The export takes prepared arrays alone: the preprocess has no graph. {first_line(error)}")
+            return None
         _, head, pool = self._parts
 
         def answer(raw: tf.Tensor) -> tf.Tensor:

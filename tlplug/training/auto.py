@@ -20,12 +20,13 @@ from tlplug.data import VALIDATION, Dataset, assign_folds
 from tlplug.errors import DataError, PluginError, TrainingError, UsageError, WeightsError, first_line
 from tlplug.features import augmenter_for
 from tlplug.heads import FittedHead, HeadChoice
-from tlplug.training.candidate import Candidate, NothingToTrainError, TrainingContext
+from tlplug.training.candidate import Candidate, TrainingContext
 from tlplug.training.fine_tune import FEW, be_deterministic, before_tuning, train_finally
 from tlplug.training.frozen import MAX_UNREADABLE, EmbeddedData, Training, embed_data, fit_frozen
 from tlplug.training.judgement import Judgement, confidence
 from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
+from tlplug.training.unfreezing import NothingToTrainError, check_cut
 
 CONFIDENCE = 0.8
 """With which something must be better to be taken."""
@@ -120,6 +121,7 @@ def train_auto(
     """
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup(selections, tuning)
+    check_cut(selections, tuning)
     started = time.perf_counter()
     default = embed_data(data, selections[0], runtime=context.runtime, max_unreadable=max_unreadable)
     fitting = default.fitting

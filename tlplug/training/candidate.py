@@ -36,7 +36,7 @@ from tlplug.training.precision import choose_precision
 from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
 from tlplug.training.trainer import Network, TrainerState, tune
-from tlplug.training.unfreezing import rate_factors, thaw
+from tlplug.training.unfreezing import NothingToTrainError, rate_factors, thaw
 
 if TYPE_CHECKING:
     import keras
@@ -55,19 +55,6 @@ class TrainingContext:
     runtime: str | None = None
     checkpoints: Path | None = None
     callbacks: Sequence[Any] = ()
-
-
-class NothingToTrainError(UsageError):
-    """What would train has no weights that can.
-
-    Attributes:
-        reason: the same, without what is valid.
-        stages: how many the network has.
-    """
-
-    def __init__(self, reason: str, valid: str, stages: int) -> None:
-        super().__init__(f"{reason} Valid: {valid}.")
-        self.reason, self.stages = reason, stages
 
 
 @dataclass
@@ -136,10 +123,7 @@ class Candidate:
             with devices.scope():
                 updates = Updates.added(built.model, top, rank)
         if not top.trainable_variables:
-            part, stages = "The backbone" if cut is None else "What would train of", len(stages_of(built.model, named))
-            lora, valid = (" by LoRA, which changes attention", "without tuning.lora, or ") if rank else ("", "")
-            reason = f"{part} {selection.entry.name!r} has no weights that can train{lora}."
-            raise NothingToTrainError(reason, f"{valid}--strategy features", stages)
+            raise NothingToTrainError(selection.entry.name, len(stages_of(built.model, named)), cut, lora=bool(rank))
         fitting = frozen.data.take(frozen.data.splits != TEST)
         # Checkpoints of anything else are not gone on from, such as of another backbone that auto could reach then.
         kept = json.dumps([built.digest, cut, tuning.to_json()])

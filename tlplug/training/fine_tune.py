@@ -19,7 +19,7 @@ from tlplug.training.candidate import Candidate, TrainingContext
 from tlplug.training.frozen import MAX_UNREADABLE, Training, embed_data, fit_frozen
 from tlplug.training.mixup import check_mixup
 from tlplug.training.settings import Tuning
-from tlplug.training.trainer import divergence_error
+from tlplug.training.trainer import DivergedError
 from tlplug.training.unfreezing import check_cut
 
 INNER_SHARE = 0.2
@@ -65,7 +65,7 @@ def train_tuned(
         selection = with_random_weights(selection, head.seed)
     augmenter_for(data.modality, tuning.augment, head.seed)  # refuses before any work what it does not know
     check_mixup([selection], tuning)
-    check_cut(selection, tuning)
+    check_cut([selection], tuning)
     embedded = embed_data(data, selection, runtime=context.runtime, max_unreadable=max_unreadable)
     held_out = _held_out(embedded.fitting, tuning, head.seed)
     frozen = fit_frozen(embedded, head, runtime=context.runtime, against_random=against_random)
@@ -109,6 +109,8 @@ def before_tuning(frozen: Training) -> dict[str, Any]:
 def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], about: dict[str, Any]) -> Training:
     """Train a candidate on all of its examples, and measure it on the test part.
 
+    Where that comes to what is no number, though it was found better on held-out examples, the frozen model remains.
+
     Args:
         candidate: what trains.
         epochs: how long.
@@ -116,14 +118,22 @@ def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], ab
         about: what was done before, for run.json.
 
     Raises:
-        TrainingError: what was trained answers with what is no number.
+        DivergedError: it comes to no number, and was not compared with the frozen model before.
     """
-    state, predictor, fitted = candidate.finish(epochs)
-    frozen, tuning = candidate.frozen, {**about, **candidate.about()}
+    frozen = candidate.frozen
     test = frozen.data.take(frozen.data.splits == TEST)
-    probabilities, _ = predictor.probabilities(test.sources)
-    if not np.isfinite(probabilities).all():
-        raise divergence_error("What was trained answers with what is no number.", tuning["learning_rate"])
+    try:
+        state, predictor, fitted = candidate.finish(epochs)
+        tuning = {**about, **candidate.about()}
+        probabilities, _ = predictor.probabilities(test.sources)
+        if not np.isfinite(probabilities).all():
+            raise DivergedError("What was trained answers with what is no number.", tuning["learning_rate"])
+    except DivergedError as error:
+        if "validation" not in metrics:
+            raise
+        progress.note(f"{error} The frozen model remains.")
+        metrics = {name: value for name, value in metrics.items() if name != "validation"}
+        return replace(frozen, metrics=metrics, tuning={**about, **candidate.about(), "epochs_trained": 0})
     evaluation = Evaluation(test, probabilities)
     return replace(
         frozen,

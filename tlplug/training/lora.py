@@ -20,6 +20,18 @@ PROJECTIONS = ("query", "value")
 """Of attention, that have updates; those that the paper recommends."""
 
 
+def projections(top: keras.Model) -> list[Any]:
+    """Return the layers of a network that can have an update: the query and value projections of its attention."""
+    keras = import_keras()
+    return [
+        part
+        for layer in top._flatten_layers()
+        if isinstance(layer, keras.layers.MultiHeadAttention)
+        for part in layer._flatten_layers(include_self=False, recursive=False)
+        if part.name in PROJECTIONS
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Updates:
     """The updates of a network.
@@ -50,14 +62,7 @@ class Updates:
             ...  # train
             fresh.set_weights(updates.merged())
         """
-        keras = import_keras()
-        layers = [
-            part
-            for layer in top._flatten_layers()
-            if isinstance(layer, keras.layers.MultiHeadAttention)
-            for part in layer._flatten_layers(include_self=False, recursive=False)
-            if part.name in PROJECTIONS
-        ]
+        layers = projections(top)
         updates = cls(list(model.weights), [(layer, layer.kernel) for layer in layers])
         for variable in top.trainable_variables:
             variable.trainable = False

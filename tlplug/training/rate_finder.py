@@ -163,7 +163,8 @@ class _Course:
         """Tell where the loss rises, and where half of it is gone before."""
         calm = list(itertools.takewhile(lambda step: step[1] <= self._limit, zip(self.rates, self.losses, strict=True)))
         rises_at = calm[-1][0] if calm and calm[-1][0] < HIGHEST else None
-        halved_at = next((rate for rate, loss in calm if loss <= self.start / 2), None)
+        told = self.start / 2 >= self._limit - self.start  # less than the tolerance may be noise
+        halved_at = next((rate for rate, loss in calm if told and loss <= self.start / 2), None)
         start = self.start if self.rates else None
         return RangeTest(start, tuple(self.rates), tuple(self.losses), rises_at, halved_at)
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlplug.backbones import RANDOM, Selection, select_backbone
+from tlplug.backbones import RANDOM, Selection, select_backbone, split_options
 from tlplug.data import Dataset, align_labels, load_data
 from tlplug.errors import DataError, OptionError, UsageError, WeightsError
 from tlplug.registry import registry
+from tlplug.training.callbacks import check_callbacks
 from tlplug.training.provenance import how_trained
+from tlplug.training.settings import check_tuning
 
 TUNING = ("fine-tune", "full", "auto")
 """Strategies that go on from a frozen model."""
 
 
-def setup_again(info: Mapping[str, Any], strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def setup_again(
+    info: Mapping[str, Any], options: Mapping[str, Any], *, strategy: str, callbacks: Sequence[Any], **asked: Any
+) -> dict[str, Any]:
     """Return what `tlplug.train` takes to choose what a frozen model is made of, and to tune it.
 
     Args:
         info: as run.json holds it.
-        strategy: that it is to be tuned by.
         options: of tuning, by address.
+        strategy: that it is to be tuned by.
+        callbacks: of Keras.
+        **asked: what else `check_tuning` takes.
 
     Raises:
-        UsageError: the model was tuned already, or the strategy does not tune it.
+        UsageError: the model was tuned already, or what is asked for does not tune it or does not fit.
         OptionError: an option of another part.
         UnknownNameError: the backbone is not there.
         WeightsError: its weights are not those of the training.
@@ -43,6 +49,8 @@ def setup_again(info: Mapping[str, Any], strategy: str, options: Mapping[str, An
                 f"A model that is tuned keeps the options of its parts. Received: {address!r}. Valid: those of tuning, "
                 "such as tuning.epochs."
             )
+    check_tuning(strategy, split_options(options)["tuning"], **asked)
+    check_callbacks(callbacks)
     backbone, head = info["backbone"], info["head"]
     weights = RANDOM if str(backbone["weights"]).startswith(f"{RANDOM}, ") else backbone["weights"]
     chosen = {"backbone": _given(backbone), "preprocess": _given(info["preprocess"]), "head": _given(head)}

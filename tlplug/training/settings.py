@@ -207,6 +207,8 @@ def check_tuning(
         raise UsageError("The strategy 'auto' trains all epochs and has no patience. Valid: --epochs 10.")
     if strategy not in _PARTIAL and (stages is not None or unfreeze is not None):
         raise UsageError(f"The strategy {strategy!r} trains all stages. Valid: --strategy fine-tune with --stages.")
+    if "views" in given and augment == "none":
+        raise UsageError("tuning.views counts augmented views: add --augment light, or strong.")
     if strategy == "scratch" and "lora" in given:
         raise UsageError("LoRA changes pretrained weights, scratch has none. Valid: --strategy full.")
     if stages is not None and stages < 1:

@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 
 EVALUATION_BATCH = 64
 
+
+class DivergedError(TrainingError):
+    """A training came to what is no number."""
+
+    def __init__(self, said: str, rate: float) -> None:
+        lower = min(rate / 10, default_rate("full"))
+        super().__init__(f"{said} Lower the rate: --learning-rate {lower:g}, or auto.")
+
+
 Pool = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -89,6 +98,7 @@ class TrainerState:
         best: epoch after which they were answered best; 0 is the frozen start.
         judged: how they were then.
         weights: of the network then.
+        ended: whether a callback has ended the training.
     """
 
     epoch: int = 0
@@ -97,6 +107,7 @@ class TrainerState:
     best: int = 0
     judged: Judgement | None = None
     weights: list[NDArray[Any]] = field(default_factory=list)
+    ended: bool = False
 
 
 def tune(
@@ -128,7 +139,8 @@ def tune(
         How it went. With `evaluate` the network has the best weights then, else those after the last epoch.
 
     Raises:
-        TrainingError: the loss is no number before anything was learned, or there is not enough memory.
+        DivergedError: the loss became no number, and nothing judges what was before it.
+        TrainingError: there is not enough memory.
     """
     keras = import_keras()
     import tensorflow as tf
@@ -149,7 +161,7 @@ def tune(
     listeners.on_train_begin()
     model.stop_training = False
     with progress.task(label, steps * (epochs - state.epoch), "steps") as advance:
-        while state.epoch < epochs and not model.stop_training and not _is_over(state, options, epochs, evaluate):
+        while state.epoch < epochs and not state.ended and not _is_over(state, options, epochs, evaluate):
             try:
                 with computing_in(network.precision, layers):
                     figures = _epoch(model, step, batches, state.epoch, listeners=listeners, advance=advance)
@@ -167,18 +179,14 @@ def tune(
                 if state.judged is None or now.is_better(state.judged):
                     state.best, state.judged, state.weights = state.epoch, now, model.get_weights()
             listeners.on_epoch_end(state.epoch - 1, keras_figures(figures))
+            state.ended = bool(model.stop_training)
             checkpoints.save(state.epoch, _checkpoint(model, optimizer, state))
     listeners.on_train_end()
     if evaluate is not None:
         model.set_weights(state.weights)
     elif state.history and state.history[-1]["loss"] is None:
-        raise divergence_error(f"The loss became no number in epoch {state.epoch}.", options["learning_rate"])
+        raise DivergedError(f"The loss became no number in epoch {state.epoch}.", options["learning_rate"])
     return state
-
-
-def divergence_error(said: str, rate: float) -> TrainingError:
-    """Return what is raised where a training came to no number: what it was, and a rate below the one given."""
-    return TrainingError(f"{said} Lower the rate: --learning-rate {min(rate / 10, default_rate('full')):g}, or auto.")
 
 
 def memory_error(options: Mapping[str, Any]) -> TrainingError:
@@ -246,7 +254,7 @@ def _checkpoint(model: keras.Model, optimizer: Any, state: TrainerState) -> Chec
     arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(variables_of(model))}
     arrays |= {f"optimizer {n}": np.asarray(v.value) for n, v in enumerate(optimizer.variables)}
     arrays |= {f"best {n}": value for n, value in enumerate(state.weights)}
-    values: dict[str, Any] = {"epoch": state.epoch, "history": state.history, "best": state.best}
+    values: dict[str, Any] = {"epoch": state.epoch, "history": state.history, "best": state.best, "ended": state.ended}
     for name, judged in (("start", state.start), ("judged", state.judged)):
         if judged is not None:
             values[name] = [judged.accuracy, judged.fit]
@@ -261,7 +269,7 @@ def _restore(model: keras.Model, optimizer: Any, state: TrainerState, kept: Chec
     best = [name for name in kept.arrays if name.startswith("best ")]
     state.weights = [kept.arrays[f"best {number}"] for number in range(len(best))]
     state.epoch, state.best = kept.values["epoch"], kept.values["best"]
-    state.history = list(kept.values["history"])
+    state.history, state.ended = list(kept.values["history"]), kept.values["ended"]
     if "start" in kept.values:
         state.start = _judgement(kept, "start")
         state.judged = _judgement(kept, "judged")

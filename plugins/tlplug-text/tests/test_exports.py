@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -52,6 +53,34 @@ def test_articles(articles, minilm, tmp_path, settings):
         )
         assert done.stdout.split("\t")[1:] == [answer.label, f"{answer.probability:.3f}\n"]
     check_batch(tmp_path / "savedmodel", run, path)
+
+
+@pytest.mark.parametrize(
+    ("options", "formats"), [({}, ("onnx", "keras")), ({"tuning.lora": 4}, ("savedmodel", "litert"))]
+)
+def test_headlines_of_a_network_that_was_trained(articles, minilm, tmp_path, settings, options, formats):
+    for path in articles.rglob("*.txt"):
+        path.write_text(path.read_text(encoding="utf-8").partition("\n")[0], encoding="utf-8")
+    options = {"tuning.epochs": 1, "tuning.patience": 0, "tuning.learning_rate": 1e-4, **options}
+    data = tlplug.load_data(articles, holdout=0.2)
+    model = tlplug.train(data, backbone=f"hf-bert:{minilm}", strategy="fine-tune", stages=2, options=options)
+    assert model.info["tuning"]["epochs_trained"] == 1
+    for name in formats:
+        check(model.export(tmp_path / name, format=name))
+
+
+def test_a_tokenizer_that_has_no_graph_leaves_prepared_arrays(articles, minilm, tmp_path, settings):
+    from tokenizers import Tokenizer, models, processors
+
+    tokenizer = Tokenizer(models.Unigram([("[CLS]", 0.0), ("[SEP]", 0.0), ("a", -1.0), ("e", -1.5), (" ", -1.0)], 0))
+    ends = [("[CLS]", 0), ("[SEP]", 1)]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    folder = shutil.copytree(minilm, tmp_path / "unigram")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    model = tlplug.train(tlplug.load_data(articles, holdout=0.2), backbone=f"hf-bert:{folder}")
+    export = model.export(tmp_path / "export", format="savedmodel")
+    assert export.about["raw"] is None
+    check(export)
 
 
 def check_batch(folder, run, path):

@@ -137,12 +137,9 @@ def character_table(tokenizer: tokenizers.Tokenizer, marks: int) -> tuple[np.nda
     """
     import numpy as np
 
-    normalised = [
-        "" if 0xD800 <= code < 0xE000 else tokenizer.normalizer.normalize_str(chr(code))
-        for code in range(sys.maxunicode + 1)
-    ]
-    written = _spaced(tokenizer.pre_tokenizer.pre_tokenize_str, sorted(set().union(*normalised)))
-    made = ["".join(written[character] for character in text) for text in normalised]
+    normalised = _normalised(tokenizer.normalizer.normalize_str)
+    written = _spaced(tokenizer.pre_tokenizer.pre_tokenize_str, sorted(set("".join(normalised))))
+    made = ["".join(map(written.__getitem__, text)) for text in normalised]
     for code in range(_MARK, _MARK + marks):
         made[code] = f" {chr(code)} "
     table = np.full((len(made), max(map(len, made))), _NOTHING, np.int32)
@@ -152,6 +149,17 @@ def character_table(tokenizer: tokenizers.Tokenizer, marks: int) -> tuple[np.nda
             table[code] = [*map(ord, text), *[_NOTHING] * (table.shape[1] - len(text))]
     pages, page_of = np.unique(table.reshape(-1, _PAGE * table.shape[1]), axis=0, return_inverse=True)
     return page_of.astype(np.int32).reshape(-1), pages.reshape(-1, table.shape[1])
+
+
+def _normalised(normalize: Callable[[str], str]) -> list[str]:
+    """What becomes of every character; they are not asked for one by one where all of a page stay, or go."""
+    texts = [chr(code) for code in range(sys.maxunicode + 1)]
+    for start in range(0, len(texts), _PAGE):
+        page = range(start, start + _PAGE)
+        whole = "" if 0xD800 <= start < 0xE000 else "".join(texts[start : page.stop])  # halves of pairs are none
+        if (normal := normalize(whole)) != whole or not whole:
+            texts[start : page.stop] = [normalize(chr(code)) if normal else "" for code in page]
+    return texts
 
 
 def _spaced(split: Callable[[str], list[tuple[str, tuple[int, int]]]], characters: list[str]) -> dict[str, str]:
