@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -11,12 +12,13 @@ from typing import Any
 
 from tlplug.backbones import quiet
 from tlplug.errors import UsageError
+from tlplug.export.halving import halve_weights
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
 
 TOLERANCES = {
     "float32": Tolerance(),
-    "float16": Tolerance(0.02),
+    "float16": Tolerance(5e-3),
     "dynamic": Tolerance(None, 0.01),
     "int8": Tolerance(None, 0.01),
 }
@@ -31,7 +33,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:
     """Write a ``.tflite`` file, with the class names and the preprocess' options in it.
 
-    ``float16`` halves the weights; ``dynamic`` holds weights as int8 and computes in floats where it must; ``int8``
+    ``float16`` halves large weights; ``dynamic`` holds weights as int8 and computes in floats where it must; ``int8``
     computes in int8, calibrated on training examples, and takes pictures as uint8.
 
     Raises:
@@ -42,11 +44,9 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     model.refuse_strings("litert")
     precision = options["precision"]
     settings: dict[str, Any] = {}
-    if precision != "float32":
+    if precision in {"dynamic", "int8"}:
         settings["optimizations"] = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        settings["target_spec"] = {"supported_types": [tf.float16]}
-    elif precision == "int8":
+    if precision == "int8":
         if not model.prepared.training:
             raise UsageError(
                 "int8 is calibrated on training examples, and the run keeps none. Valid: --precision dynamic."
@@ -58,6 +58,8 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the converter itself calls
         model.network.export(str(path), format="litert", verbose=False, **settings)
+    if precision == "float16":
+        halve_weights(path, {math.prod(variable.shape) for variable in model.network.weights})
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:  # where LiteRT's tools look for such files
         about = json.dumps(dict(model.about), indent=2, ensure_ascii=False)
         for name, text in ((LABELS, model.labels), (ABOUT, about)):
