@@ -472,6 +472,7 @@ def built(module, *arguments, **options):
     return pytest.importorskip(module).build(*arguments, **options)
 
 
+@pytest.mark.slow
 def test_efficientnet_lite0():
     stages = assert_stages(built("tlplug_vision.efficientnet_lite0", None, image_size=64))
     assert [s.name for s in stages] == ["block5c_add", "block3b_add", "block2b_add", "block1a_project_norm", ""]

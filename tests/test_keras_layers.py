@@ -93,6 +93,7 @@ def renamed(compiled, path, module):
     return path
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_it(compiled, python):
     expected = compiled.open()({"values": np.arange(8, dtype="float32").reshape(2, 4)})
     np.testing.assert_allclose(json.loads(fresh(python, compiled.folder)), expected, rtol=1e-6)

@@ -90,6 +90,7 @@ def test_queries_and_values_change_by_a_low_rank_and_nothing_else(train, network
     assert (tuning["lora"], tuning["parameters_trained"]) == (2, 2 * 2 * (6 * 2 * 2 + 2 * 4))
 
 
+@pytest.mark.slow
 def test_only_the_topmost_stage_has_updates_where_only_that_trains(train, network, tmp_path):
     assert train("--strategy", "fine-tune", "--stages", 1, *QUICK).code == 0
     saved = load_keras(tmp_path / "run" / "model" / "backbone" / "model.keras")

@@ -206,6 +206,7 @@ def test_integers_that_are_amounts_are_mixed_and_so_is_what_a_cut_gives(data, mo
     assert all(np.isfinite(value).all() for value in tuned(model).values())
 
 
+@pytest.mark.slow
 def test_a_training_that_goes_on_ends_with_the_same_weights(data, tmp_path, monkeypatch):
     from tlplug.training.checkpoint import Checkpoints
 

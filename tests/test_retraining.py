@@ -15,6 +15,7 @@ from tlplug.training import setup_again
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves variables
 
 QUICK = {"tuning.epochs": 3, "tuning.patience": 0, "tuning.learning_rate": 0.02}
+ASKED = {"strategy": "full", "stages": None, "unfreeze": None, "augment": "none", "callbacks": ()}
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_parts_options_and_random_weights_are_those_of_the_model(vectors, tmp_pa
 def test_a_backbone_without_weights_and_another_head_are_chosen_again(vectors):
     model = tlplug.train(arrays(), head="prototype", backbone="tanh")
     assert model.info["backbone"]["weights"] is None
-    setup = setup_again(model.info, "full", QUICK)
+    setup = setup_again(model.info, QUICK, **ASKED)
     assert (setup["backbone"], setup["weights"], setup["head"]) == ("tanh", None, "prototype")
     assert setup["options"].items() >= {"backbone.units": 4, "preprocess.factor": 1.0, **QUICK}.items()
     assert "preprocess.input_shape" not in setup["options"]
@@ -105,7 +106,7 @@ def test_of_two_that_have_the_name_it_is_the_one_of_the_training(vectors, tmp_pa
     other = (tmp_path / "vectors.py").read_text().replace("vector", "other")
     (tmp_path / "others.py").write_text(other.replace('"numbers"', '"others"'))
     tlplug.load_plugin(tmp_path / "others.py")
-    assert setup_again(model.info, "full", {})["backbone"] == "vectors.py/tanh"
+    assert setup_again(model.info, {}, **ASKED)["backbone"] == "vectors.py/tanh"
 
 
 def test_where_nothing_is_better_it_stays_frozen_and_may_be_tried_again(loaded, data):

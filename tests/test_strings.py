@@ -99,6 +99,7 @@ def test_a_network_that_gives_no_number_for_an_empty_text_fails_that_example_alo
     assert notes == ["means runs on tensorflow: litert lacks operations that it needs"]
 
 
+@pytest.mark.slow
 def test_from_a_table_to_answers_in_another_process(phrases, cli, tmp_path, python):
     run = tmp_path / "run"
     trained = cli("train", phrases, "--backbone", "counts", "--out", run, "--json")

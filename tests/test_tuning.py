@@ -160,7 +160,7 @@ def test_from_scratch_normalizations_learn_their_statistics(train, tmp_path):
     assert all(not np.array_equal(before[path], after[path]) for path in before if "moving" in path)
 
 
-@pytest.mark.parametrize("head", ["linear", "mlp"])
+@pytest.mark.parametrize("head", ["linear", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_from_scratch_the_head_starts_afresh(train, tmp_path, head):
     """Fitted to what normalizations without statistics make of the grids, it starts at a loss of any size."""
     slow = ("--epochs", 1, "--learning-rate", 1e-8, "--set", "tuning.patience=0")
@@ -194,9 +194,8 @@ def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     assert all(np.array_equal(before[path], after[path]) for path in before)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("full",), pytest.param(("scratch", "--set", "tuning.patience=0"), marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [("full",), ("scratch", "--set", "tuning.patience=0")])
 def test_a_rate_that_is_found(train, tmp_path, arguments):
     done = train("run", "--epochs", 8, "--learning-rate", "auto", "--strategy", *arguments)
     assert done.code == 0, done.err

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tlplug.backbones import quiet
 from tlplug.errors import UsageError
 from tlplug.export.halving import halve_weights
@@ -68,5 +71,14 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
 
 
 def _calls(model: Exportable) -> Iterator[list[Any] | dict[str, Any]]:
-    for arrays in model.prepared.training:
-        yield dict(arrays) if len(arrays) > 1 else list(arrays.values())
+    """Yield the windows of training examples one by one, all of one shape, as the calibration asks for."""
+    examples = model.prepared.training
+    longest = {name: np.max([arrays[name].shape[1:] for arrays in examples], axis=0) for name in examples[0]}
+    for arrays in examples:
+        for row in range(len(next(iter(arrays.values())))):
+            window = {name: _padded(arrays[name][row], longest[name])[None] for name in arrays}
+            yield window if len(window) > 1 else list(window.values())
+
+
+def _padded(array: NDArray[Any], shape: NDArray[Any]) -> NDArray[Any]:
+    return np.pad(array, [(0, most - own) for own, most in zip(array.shape, shape, strict=True)])

@@ -31,11 +31,31 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         model.network.export(str(path), format="onnx", verbose=False)
 
         program = onnx.load(str(path))
+        _drop_shapes(program.graph)
         about = {"classes": json.dumps(model.classes), "about": json.dumps(dict(model.about))}
         for key, value in about.items():
             program.metadata_props.add(key=key, value=value)
         onnx.save(program, str(path))
     return Tolerance()
+
+
+def _drop_shapes(graph: Any) -> None:
+    """Write the shapes of constants as they are; the converter keeps whole constants, of which nothing else is used."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    shapes = {constant.name: list(constant.dims) for constant in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "Shape" and node.input[0] in shapes and not node.attribute:
+            shape = np.array(shapes[node.input[0]], np.int64)
+            graph.initializer.append(numpy_helper.from_array(shape, node.output[0]))
+            graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    if any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        return  # what is within a node may use them as well
+    for constant in list(graph.initializer):
+        if constant.name not in used:
+            graph.initializer.remove(constant)
 
 
 def _teach() -> None:

@@ -57,7 +57,7 @@ def check_cut(selections: Sequence[Selection], tuning: Tuning) -> None:
                 stages = len(stages_of(model, selection.entry.record.stages))
                 raise NothingToTrainError(selection.entry.name, stages, cut, lora=True)
         except (WeightsError, PluginError):
-            return
+            continue
         except UsageError as error:
             refused = refused or error
         else:

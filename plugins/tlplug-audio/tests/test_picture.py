@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from tlplug_audio.picture import HEIGHT, WIDTH, preview
 
+pytestmark = pytest.mark.slow  # the import of librosa alone takes long on a fresh machine
+
 
 def pixels(source):
     media, data = preview(source)

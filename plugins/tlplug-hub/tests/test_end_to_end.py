@@ -80,9 +80,10 @@ def test_an_address_is_fetched_once_and_never_offline(command, reviews, server, 
     check_answers(command, tmp_path / "run", TLPLUG_OFFLINE="1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "name"),
-    [("universal_sentence_encoder", "use"), pytest.param("hub_bert", "pair", marks=pytest.mark.slow)],
+    [("universal_sentence_encoder", "use"), ("hub_bert", "pair")],
 )
 def test_one_with_a_name_takes_what_was_got_otherwise(command, reviews, modules, pack, tmp_path, backbone, name):
     command("weights", "add", backbone, pack(name) if name == "use" else modules / name)
@@ -90,6 +91,7 @@ def test_one_with_a_name_takes_what_was_got_otherwise(command, reviews, modules,
     check_answers(command, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_an_untrusted_module_takes_a_word_each_time_it_runs(command, reviews, modules, tmp_path):
     options = ("train", reviews, "--backbone", f"hub:{modules / 'writer'}", "--out", tmp_path / "run")
     refused = command(*options, code=2)
@@ -116,6 +118,7 @@ def test_the_wrong_kind_of_data_is_one_line(command, reviews, modules, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_a_damaged_module_is_one_line_without_the_type_of_an_exception(command, reviews, copied, tmp_path):
     folder = copied("use")
     (folder / "variables" / "variables.index").write_bytes(b"no checkpoint")
@@ -149,6 +152,7 @@ def test_images_on_an_archive_run_without_tensorflow(command, pictures, pack, tm
     assert python(source, tmp_path / "run", pictures / "blue" / "3.png").strip() == "blue set()"
 
 
+@pytest.mark.slow
 def test_sounds_on_a_folder(command, modules, tmp_path):
     pytest.importorskip("tlplug_audio")
     import soundfile

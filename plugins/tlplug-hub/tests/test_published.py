@@ -72,6 +72,7 @@ def test_its_embeddings_are_the_published_ones(yamnet):
         assert np.abs(model(batch).numpy().mean(axis=0) - expected).max() < 2e-5 * expected.max()
 
 
+@pytest.mark.slow
 def test_it_trains_and_is_saved(yamnet, tmp_path):
     import keras
 

@@ -122,6 +122,7 @@ def write_ts(path, walks):
     return path
 
 
+@pytest.mark.slow
 def test_a_wide_table_with_another_column_of_labels_says_which_reader_to_choose(command, walks, tmp_path):
     data = tmp_path / "wide.csv"
     rows = [f"{label}," + ",".join(map(str, series[:40, 0])) for label, series in walks]
@@ -133,6 +134,7 @@ def test_a_wide_table_with_another_column_of_labels_says_which_reader_to_choose(
     assert metrics["examples"] == 12
 
 
+@pytest.mark.slow
 def test_columns_with_other_names_are_stated_to_every_command(command, walks, tmp_path):
     data = write_long(tmp_path / "a.csv", walks)
     data.write_text(data.read_text().replace("id,time,label", "walk,t,kind", 1))
@@ -149,7 +151,12 @@ def test_columns_with_other_names_are_stated_to_every_command(command, walks, tm
 
 
 @pytest.mark.parametrize(
-    ("write", "name", "tested"), [(write_long, "a.csv", 12), (write_npz, "a.npz", 12), (write_ts, "a", 20)]
+    ("write", "name", "tested"),
+    [
+        (write_long, "a.csv", 12),
+        pytest.param(write_npz, "a.npz", 12, marks=pytest.mark.slow),
+        pytest.param(write_ts, "a", 20, marks=pytest.mark.slow),
+    ],
 )
 def test_many_series_in_one_place(command, walks, tmp_path, write, name, tested):
     data = write(tmp_path / name, walks)

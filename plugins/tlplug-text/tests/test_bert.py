@@ -55,7 +55,7 @@ def test_checkpoints_of_tasks_of_tensorflow_and_of_half_precision_load(checkpoin
     np.testing.assert_allclose(build(read(folder), folder)(padded(IDS, 16)).numpy()[0], expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+@pytest.mark.parametrize("kind", ["bert", pytest.param("distilbert", marks=pytest.mark.slow)])
 def test_it_reloads_in_another_process_in_safe_mode(checkpoint, padded, kind, tmp_path):
     folder = checkpoint(kind=kind, activation="gelu_new")
     model = build(read(folder), folder)

@@ -25,6 +25,7 @@ def headlines(tmp_path_factory):
     return folder / "headlines"
 
 
+@pytest.mark.slow
 def test_headlines(headlines, minilm, tmp_path, monkeypatch):
     monkeypatch.setenv("TLPLUG_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TLPLUG_PLUGINS", "builtin,text")

@@ -16,7 +16,7 @@ from tlplug.weights import WeightsStore
 
 NETWORKS = {member.name: (family, member) for family in FAMILIES for member in family.members}
 SMALLEST = [min(family.members, key=lambda member: member.parameters).name for family in FAMILIES]
-SLOW = ("inception_resnet_v2", "nasnet_mobile")
+SLOW = ("densenet121", "inception_resnet_v2", "inception_v3", "nasnet_mobile", "xception")
 FAST = [name for name in SMALLEST if name not in SLOW]
 
 # Keras hands TensorFlow's variables to NumPy, whose protocol they follow in its old form.
@@ -112,6 +112,7 @@ def test_a_network_of_every_family_reloads_in_safe_mode_and_exports(name, entrie
     check_files(entries[name].record.build(None, image_size=size), pictures(size)[:1], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet", "mobilenet_v2"])
 def test_each_width_has_the_file_that_keras_asks_for(name, entries, asked, write_legacy, tmp_path):
     import keras
