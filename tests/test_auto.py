@@ -216,7 +216,8 @@ def test_what_was_better_but_comes_to_no_number_on_all_examples_stays_frozen(wav
     assert model.metrics["test"] == model.metrics["frozen"]
     assert "validation" not in model.metrics
     model.save(tmp_path / "run")
-    assert "frozen" in (tmp_path / "run" / "README.md").read_text()
+    assert "frozen, as tuning it on all examples came to no number" in (tmp_path / "run" / "README.md").read_text()
+    assert "on all examples: The loss became no number in epoch 1." in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_stage_that_no_backbone_has_is_known_before_any_work(waves, tmp_path, monkeypatch):

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import tlplug
+from tlplug import Tolerance
 from tlplug.errors import DamagedRunError, ExportError, OptionError, UnknownNameError, UsageError
+from tlplug.export.proof import Comparison, Proof
 from tlplug.registry import registry
 from tlplug.storage import read_json
 
@@ -162,9 +164,14 @@ def test_the_ending_of_a_path_says_the_format_and_that_the_model_stands_alone(mo
     subprocess.run([sys.executable, "-IBc", code], cwd=tmp_path / "made", check=True, capture_output=True)
     with pytest.raises(UsageError, match="There is something at"):
         model.export(tmp_path / "made" / "numbers.tflite")
-    (tmp_path / "made" / "numbers.tflite").unlink()  # as if it had been killed before the last step
+    beside = tmp_path / "made" / "numbers.tflite.export"
+    (tmp_path / "made" / "numbers.tflite").rename(beside / "model.tflite")  # as a kill before the last step leaves it
     model.export(tmp_path / "made" / "numbers.tflite")
     assert standing(tmp_path / "made") == ["numbers.tflite", "numbers.tflite.export"]
+    (tmp_path / "made" / "numbers.tflite").rename(tmp_path / "elsewhere.tflite")  # deployed
+    with pytest.raises(UsageError, match=r"There is something at .*numbers\.tflite\.export' already"):
+        model.export(tmp_path / "made" / "numbers.tflite")
+    assert (beside / "export.json").is_file()
 
 
 def test_the_class_names_are_inside_the_file(model, tmp_path):
@@ -252,9 +259,117 @@ def test_raw_input_is_served_by_the_graph_and_read_by_the_code_that_travels_alon
     )
     (expected,) = model.predict([file])
     assert said.stdout.split("\t") == [str(file), expected.label, f"{expected.probability:.3f}\n"]
+    code = f"import predict; print(max(predict.classify({str(file)!r}).values()))"
+    said = subprocess.run(
+        [sys.executable, "-Bc", code], capture_output=True, text=True, check=True, cwd=tmp_path / "savedmodel"
+    )
+    assert float(said.stdout) == pytest.approx(expected.probability, abs=1e-5)
     readme = (tmp_path / "savedmodel" / "README.md").read_text()
     assert "python predict.py FILE..." in readme
     assert "`serving_default` takes `numbers`" in readme
+
+
+def test_what_the_code_that_travels_along_cannot_read_is_told_and_counts_as_changed(with_graph, dots, tmp_path):
+    with_graph(GRAPH)
+    reads = tmp_path / "modules" / "reads_numbers.py"
+    reads.write_text(
+        READS.replace("    return np.loadtxt", "    if '0002' in str(source):\n        [].pop()\n    return np.loadtxt")
+    )
+    model = tlplug.train(dots.write(tmp_path / "data"))
+    with pytest.raises(
+        ExportError, match=r"1 of 8 predictions from raw input are others, 1 of them not read: pop from"
+    ):
+        model.export(tmp_path / "out", format="litert")
+    proof = model.export(tmp_path / "out", format="litert", force=True).proof
+    assert (proof.raw.unread, proof.raw.changed, proof.raw.reason) == (1, 1, "pop from empty list")
+    assert proof.raw.difference < 1e-6
+    assert "1 could not be read: pop from empty list" in (tmp_path / "out" / "README.md").read_text()
+
+
+def compared(after, unread=None, examples=200):
+    """Compare answers to examples of one class, all of which the run answers with 0.9."""
+    before = np.tile(np.array([[0.9, 0.1]], np.float32), (examples, 1))
+    labels, took = np.zeros(examples, np.int64), np.ones(examples)
+    return Comparison.of(before, np.array(after, np.float32), labels, took, unread)
+
+
+SAME, OTHER, NONE = [0.9, 0.1], [0.4, 0.6], [np.nan, np.nan]
+
+
+@pytest.mark.parametrize(
+    ("raw", "by_graph", "said"),
+    [
+        ([OTHER] * 2 + [SAME] * 198, True, None),
+        ([OTHER] * 3 + [SAME] * 197, True, "3 of 200 predictions from raw input are others"),
+        ([NONE] * 3 + [SAME] * 197, True, "3 of 200 predictions from raw input are others"),
+        ([[0.8, 0.2]] * 200, True, None),
+        ([[0.8, 0.2]] + [SAME] * 199, False, "a probability from raw input differs by 1.0e-01, and 1e-04 is tolerated"),
+        ([SAME] * 200, False, None),
+    ],
+)
+def test_raw_input_is_judged_by_what_reads_it(raw, by_graph, said):
+    problem = Proof(compared([SAME] * 200), compared(raw), by_graph, Tolerance()).problem()
+    assert (problem and problem.said) == said
+
+
+def test_what_is_no_number_is_another_answer():
+    found = compared([NONE] + [SAME] * 199)
+    assert (found.changed, found.difference, found.accuracy_after) == (1, 1.0, 0.995)
+    found = compared([NONE] + [SAME] * 199, {0: "no picture"})
+    assert (found.changed, found.difference, found.unread, found.reason) == (1, 0.0, 1, "no picture")
+
+
+def test_names_of_classes_are_written_as_they_are_or_escaped(dots, tmp_path):
+    import zipfile
+
+    dots.load()
+    data = dots.write(tmp_path / "data")
+    (data / "high").rename(data / "<b>a`b")
+    (data / "low").rename(data / os.fsdecode(b"caf\xe9"))
+    exported = tlplug.train(data).export(tmp_path / "out", format="litert")
+    with zipfile.ZipFile(exported.file) as archive:
+        assert archive.read("labels.txt").decode().splitlines()[0] == "<b>a`b"
+        assert "caf\\udce9" in archive.read("labels.txt").decode().splitlines()
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert "&lt;b&gt;a\\`b" in readme
+    assert "<b>" not in readme
+
+
+def test_modules_of_layers_travel_with_what_they_import(tmp_path, monkeypatch):
+    from tlplug.export.keras_archive import _copy
+
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    files = {
+        "own/__init__.py": "raise AssertionError('not what is needed')",
+        "own/layers.py": "from ._deep import VALUE\nfrom .parts import two\nimport numpy",
+        "own/_deep.py": "VALUE = 1",
+        "own/parts/__init__.py": "from . import one\ntwo = one.ONE + 1",
+        "own/parts/one.py": "from .._deep import VALUE as ONE",
+    }
+    for name, code in files.items():
+        path = tmp_path / "path" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    (tmp_path / "path" / "own" / "__init__.py").write_text("")
+    _copy("own.layers", tmp_path / "code")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r}); import own.layers; print(own.layers.two)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2\n"
+    with pytest.raises(UsageError, match=r"cannot hold layers of 'nowhere', which is no file"):
+        _copy("nowhere", tmp_path / "code")
+
+
+def test_packages_of_plugins_are_absent_but_for_what_travels_along(tmp_path, monkeypatch):
+    from tlplug.export.worker import Absent
+
+    (tmp_path / "code" / "own").mkdir(parents=True)
+    (tmp_path / "code" / "own" / "layers.py").write_text("")
+    absent = Absent(["own", "tlplug"], tmp_path / "code")
+    assert absent.find_spec("numpy") is None
+    assert absent.find_spec("own").submodule_search_locations is not None
+    assert absent.find_spec("own.layers", [str(tmp_path / "code" / "own")]).origin.endswith("layers.py")
+    for name, path in (("tlplug", None), ("own.plugin", [str(tmp_path / "code" / "own")])):
+        with pytest.raises(ModuleNotFoundError, match=f"No module named '{name}' travels with the export"):
+            absent.find_spec(name, path)
 
 
 def test_what_gives_other_answers_leaves_nothing_unless_told_otherwise(model, plugin, tmp_path):
@@ -274,7 +389,8 @@ def test_what_gives_other_answers_leaves_nothing_unless_told_otherwise(model, pl
     ("code", "reason"),
     [
         ("def load():\n    raise ValueError('no such thing')\n", "ValueError: no such thing"),
-        ("import tlplug\n", "ModuleNotFoundError: import of tlplug halted; None in sys.modules"),
+        ("import tlplug.model\n", "ModuleNotFoundError: No module named 'tlplug' travels with the export"),
+        ("import os\nos.kill(os.getpid(), 9)\n", "it was ended by SIGKILL"),
     ],
 )
 def test_what_does_not_run_leaves_nothing(model, plugin, tmp_path, code, reason):
@@ -286,7 +402,8 @@ def test_what_does_not_run_leaves_nothing(model, plugin, tmp_path, code, reason)
 
 
 def test_what_a_converter_refuses_ends_in_one_line_that_names_the_others(model, plugin, tmp_path):
-    plugin(EXPORTERS.replace('path.write_text("nothing")', "raise KeyError('an op\\nof many lines')"))
+    text = EXPORTERS.replace('path.write_text("nothing")', "raise KeyError('an op\\nof many lines')")
+    plugin(text.replace("LOADER", "json"))
     with pytest.raises(
         UsageError, match=r"^The format 'other' cannot hold this net: KeyError: .* Valid: --format keras"
     ):
@@ -306,6 +423,11 @@ def test_mistakes_end_in_one_line(run, dots, cli, tmp_path, monkeypatch):
     assert "Unknown option 'export.bits'" in refused(run, "--format", "litert", "--set", "export.bits=8")
     assert "Option 'precision' cannot be 'int4'" in refused(run, "--format", "litert", "--precision", "int4")
     assert "Unknown option 'export.precision'" in refused(run, "--format", "keras", "--precision", "int8")
+    assert "A tolerance is from 0 to 1. Received: nan" in refused(run, "--format", "keras", "--tolerance", "nan")
+    assert "A tolerance is from 0 to 1. Received: -1" in refused(run, "--format", "keras", "--tolerance", "-1")
+    assert "is that of the format 'litert'. Received: --format keras." in refused(
+        run, "--format", "keras", "--out", tmp_path / "a.TFLITE"
+    )
     assert "Received: 'head.x'" in refused(run, "--format", "keras", "--set", "head.x=1")
     assert "No such run" in refused(tmp_path / "none", "--format", "keras")
     assert "is no run" in refused(tmp_path, "--format", "keras")
@@ -360,7 +482,7 @@ def test_after_a_kill_the_next_one_is_right(run, dots, tmp_path):
     command = [sys.executable, "-c", "from tlplug.cli import main; main()", "export", str(run), "--format", "keras"]
     command += ["--out", str(tmp_path / "out"), *dots.plugins]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob(".out*/export.json")):
+    while not (tmp_path / "out.partial" / "export.json").exists():
         assert process.poll() is None
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -368,6 +490,7 @@ def test_after_a_kill_the_next_one_is_right(run, dots, tmp_path):
     assert not (tmp_path / "out").exists()
     subprocess.run(command, check=True, capture_output=True)
     assert read_json(tmp_path / "out" / "export.json")["proven"] is True
+    assert standing(tmp_path) == ["cache", "out"]
 
 
 def test_the_command_shows_the_proof(run, dots, cli, tmp_path):

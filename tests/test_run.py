@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tlplug import load_data, load_plugin, run
+from tlplug.claim import partial_path
 from tlplug.errors import DamagedRunError, RunError
 
 WRITE = """
@@ -62,7 +63,7 @@ def test_a_default_path_is_one_that_nothing_has(tmp_path, monkeypatch):
     first.mkdir(parents=True)
     second = run.default_path("data")
     assert second.name == "data-20261125-0731-2"
-    run.partial_path(second).mkdir()
+    partial_path(second).mkdir()
     assert run.default_path("data").name == "data-20261125-0731-3"
 
 

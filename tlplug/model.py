@@ -13,7 +13,7 @@ from tlplug.backbones import options_for, split_options
 from tlplug.data import Dataset, align_labels, load_examples
 from tlplug.errors import TlplugWarning, UsageError
 from tlplug.evaluation import Evaluation
-from tlplug.export import Export, ExportSource, export_model, format_of
+from tlplug.export import Export, ExportSource, check_export, export_model, format_of
 from tlplug.predictor import Prediction, Predictor
 from tlplug.saving import write_run
 from tlplug.training import FEATURES, MAX_UNREADABLE, Training, data_again, run_training, setup_again
@@ -199,6 +199,7 @@ class Model:
         """
         path, settings = Path(path), options_for("export", options or {}, "format")
         name = format or format_of(path)
+        check_export(path, name, settings, tolerance)
         with tempfile.TemporaryDirectory(prefix="tlplug-export-") as folder:
             if self._training is not None:
                 source = ExportSource.of_training(self._training, self.info, Path(folder))

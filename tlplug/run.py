@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from tlplug import progress
+from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, discard, empty, partial_path
 from tlplug.data import Dataset
 from tlplug.errors import DamagedRunError, RunError
-from tlplug.storage import open_text, partial_name, read_json, replace_file, sync, sync_folder
+from tlplug.storage import open_text, read_json, replace_file
 
-PARTIAL = ".partial"
 RUNS = Path("runs")
 INFO, SPLIT, METRICS, PREDICTIONS = "run.json", "split.csv", "metrics.json", "predictions.csv"
 MODEL, REPORT, CARD = "model", "report.html", "README.md"
 REQUEST, CHECKPOINTS = "request.json", "checkpoints"
 """What an unfinished run has of its own: how it was asked for, on which data, and how far it has come."""
 
-_LOCK = "lock"
-_UNFINISHED = (_LOCK, REQUEST, CHECKPOINTS)
+_UNFINISHED = (LOCK, REQUEST, CHECKPOINTS)
 
 
 def default_name(data_name: str) -> str:
@@ -44,11 +40,6 @@ def default_path(data_name: str, folder: Path = RUNS) -> Path:
     raise RunError(f"{str(folder)!r} has no free name left for {stem!r}: choose one with --out.")
 
 
-def partial_path(path: Path) -> Path:
-    """What a run is called until it is complete."""
-    return path.with_name(path.name + PARTIAL)
-
-
 def check_free(path: Path) -> None:
     """Refuse a name that something has.
 
@@ -58,10 +49,6 @@ def check_free(path: Path) -> None:
     if path.exists() or path.is_symlink():
         what = "a run" if (path / INFO).exists() else "something"
         raise RunError(f"There is {what} at {str(path)!r} already. Choose another name with --out, or remove it.")
-
-
-class RunBusyError(RunError):
-    """Another process is writing the run."""
 
 
 @contextlib.contextmanager
@@ -91,72 +78,20 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     if resume and (path / INFO).is_file():
         raise RunError(f"The run {str(path)!r} is complete: there is nothing to go on with.")
     check_free(path)
-    partial = partial_path(path)
-    if resume and not (partial / REQUEST).is_file():
+    if resume and not (partial_path(path) / REQUEST).is_file():
         raise RunError(
-            f"There is no unfinished run {str(partial)!r} to go on with. Valid: tlplug train DATA --out RUN."
+            f"There is no unfinished run {str(partial_path(path))!r} to go on with. Valid: tlplug train DATA --out RUN."
         )
-    made = [parent for parent in partial.parents if not parent.exists()]
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"Cannot write a run to {str(path)!r}: {error.strerror}. Choose another place with --out."
-        ) from error
-    lock = filelock.FileLock(partial / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise RunBusyError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
-    except (FileNotFoundError, FileExistsError):  # another process has just failed, and removes the folder
-        raise RunBusyError(f"Another process was writing {str(path)!r}. Try again.") from None
-    try:
+    with claimed(path, check_free, "a run", resumable=True, resumed=resume) as partial:
         if not resume and (partial / CHECKPOINTS).exists():
             progress.note(
                 f"The unfinished training in {str(partial)!r} is removed, this one starts afresh: "
                 f"--resume {str(path)!r} would have gone on with it."
             )
-        _empty(partial, kept=_UNFINISHED if resume else (_LOCK,))
+        empty(partial, kept=_UNFINISHED if resume else (LOCK,))
         yield partial
         for name in (REQUEST, CHECKPOINTS):
-            _discard(partial / name)
-        sync_folder(partial)
-        check_free(path)
-        partial.rename(path)
-        (path / _LOCK).unlink(missing_ok=True)
-        sync(path.parent)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        if not resume:
-            _remove(partial, made)  # while it is locked: the next one may begin the moment it is not
-        raise
-    finally:
-        lock.release()
-
-
-def _remove(partial: Path, made: list[Path]) -> None:
-    """Remove a partial run, under another name so that the next one finds all of it or nothing, and empty parents."""
-    doomed = partial_name(partial)
-    with contextlib.suppress(OSError):
-        partial.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
-        for parent in made:
-            parent.rmdir()
-
-
-def _empty(folder: Path, kept: tuple[str, ...]) -> None:
-    """Remove what is in a folder but for some names."""
-    for item in folder.iterdir():
-        if item.name not in kept:
-            _discard(item)
-
-
-def _discard(item: Path) -> None:
-    if item.is_dir() and not item.is_symlink():
-        shutil.rmtree(item)
-    else:
-        item.unlink(missing_ok=True)
+            discard(partial / name)
 
 
 def read_info(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 @click.option("--out", metavar="PATH", help="A new folder, or a file with the format's ending; RUN-FORMAT if left out.")
 @click.option("--precision", metavar="NAME", help="Of litert: float32, float16, dynamic or int8.")
-@click.option("--tolerance", type=click.FloatRange(min=0), help="The largest difference of a probability.")
+@click.option("--tolerance", type=float, help="The largest difference of a probability.")
 @click.option("--force", is_flag=True, help="Keep the export even where it gives other answers.")
 @click.option("--set", "settings", multiple=True, metavar="export.NAME=VALUE", help="Set an option of the format.")
 @common

@@ -125,8 +125,9 @@ def _missing_data(resume: str | None) -> Exception:
     if resume is None:
         return click.MissingParameter(ctx=context, param=context.command.params[0])
     from tlplug import run
+    from tlplug.claim import partial_path
 
-    partial = run.partial_path(_run_path(resume))
+    partial = partial_path(_run_path(resume))
     began = run.read_request(partial).get("data") if (partial / run.REQUEST).exists() else None
     return UsageError(
         f"The data are typed first. Received: --resume {resume} alone. "
@@ -136,9 +137,9 @@ def _missing_data(resume: str | None) -> Exception:
 
 def _run_path(name: str) -> Path:
     """Return what a run that is not finished will be called; its folder of now serves as well."""
-    from tlplug import run
+    from tlplug.claim import PARTIAL
 
-    return Path(name.rstrip("/").removesuffix(run.PARTIAL))
+    return Path(name.rstrip("/").removesuffix(PARTIAL))
 
 
 def train_run(

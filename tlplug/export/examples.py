@@ -58,9 +58,9 @@ def _written(start: Path, data: Dataset, most: tuple[int, int], seed: int) -> It
         source, label = data.sources[position], int(data.labels[position])
         if isinstance(source, Path) and not source.is_file():  # removed since it was trained on
             continue
+        if _size(source) > room:
+            continue
         room -= _size(source)
-        if room < 0 and number:
-            return
         path = start.with_name(f"{start.name}-{number:04}")
         if isinstance(source, str):
             yield {"text": source, "label": label}

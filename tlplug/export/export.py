@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import progress
+from tlplug.claim import claimed, empty, partial_path
 from tlplug.errors import ExportError, TlplugError, UsageError, counted, first_line
 from tlplug.export.network import Exportable, weights_size
 from tlplug.export.proof import Proof, prove
@@ -17,7 +19,7 @@ from tlplug.export.readme import render_readme
 from tlplug.export.source import ExportSource
 from tlplug.registry import Entry, registry
 from tlplug.specs import Tolerance, load_reference, parse_options
-from tlplug.storage import new_folder, open_text, replace_file, size_of, sync, write_json
+from tlplug.storage import open_text, read_json, replace_file, size_of, sync, write_json
 from tlplug.training import versions_of
 
 ABOUT, FILES, README = "export.json", "files", "README.md"
@@ -55,11 +57,37 @@ def format_of(path: Path) -> str:
     """
     entries = registry().entries("exporter")
     for entry in entries:
-        if entry.record.suffix and entry.record.suffix == path.suffix:
+        if _is_ending(entry, path):
             return str(entry.name)
     valid = ", ".join(entry.record.suffix for entry in entries if entry.record.suffix)
     names = ", ".join(entry.name for entry in entries)
     raise UsageError(f"The ending of {str(path)!r} says no format. Valid: {valid}, or a format by its name: {names}.")
+
+
+def check_export(path: Path, format: str, options: Mapping[str, Any], tolerance: float | None = None) -> None:
+    """Refuse, before any work, what cannot be exported whatever the run is; the arguments are those of `export_model`.
+
+    Raises:
+        UsageError: there is no such format, what it needs is not installed, the target exists or has the ending of
+            another format, or the tolerance is none.
+        OptionError: an option that it does not have.
+    """
+    entry = registry().get("exporter", format)
+    parse_options("export", entry.record.options, options)
+    if tolerance is not None and not 0 <= tolerance <= 1:
+        raise UsageError(f"A tolerance is from 0 to 1. Received: {tolerance}. Valid: --tolerance 1e-3.")
+    for other in registry().entries("exporter"):
+        if _is_ending(other, path) and not _is_ending(entry, path):
+            raise UsageError(
+                f"The ending of {str(path)!r} is that of the format {other.name!r}. Received: --format {format}. "
+                "Valid: another --out, or no --format."
+            )
+    _check_free(path)
+    missing = [package for module, package in entry.record.requires if importlib.util.find_spec(module) is None]
+    if missing:
+        raise UsageError(
+            f"The format {entry.name!r} needs what is not installed. Type: pip install {' '.join(map(repr, missing))}"
+        )
 
 
 def export_model(
@@ -83,76 +111,87 @@ def export_model(
         force: keep the export even where the proof fails.
 
     Raises:
-        UsageError: there is no such format, it cannot hold the model, or the target exists.
+        UsageError: see `check_export`; or the format cannot hold the model.
         ExportError: the export gives other answers; nothing is left of it.
+        RunError: another process writes it, or it cannot be written.
     """
+    check_export(path, format, options, tolerance)
     entry = registry().get("exporter", format)
+    _check_source(entry, source)
     record, compiled = entry.record, source.predictor.compiled
-    settings = parse_options("export", record.options, options)
-    _check(entry, source, path)
-    alone = bool(record.suffix) and path.suffix == record.suffix
+    settings, code = parse_options("export", record.options, options), _code(entry, source)
+    alone = _is_ending(entry, path)
     target = path.with_name(f"{path.name}.export") if alone else path
-    if alone and (target / ABOUT).is_file():
-        shutil.rmtree(target)  # without a model beside it, it is of a process that was killed
-    _check_free(target)
+    if alone:
+        _take_back(target, path)
     about = _about(entry, source, settings)
-    with new_folder(target) as folder:
+    file = about["file"]
+    with claimed(target, _check_free, "an export") as folder:
+        empty(folder)
         with progress.task(f"Converting to {entry.name}"):
             model = Exportable.of(source, about)
             raw = model.raw.spec if record.raw and model.raw else None
             about |= {
-                "inputs": [asdict(spec) for spec in source.prepared.inputs],
+                "inputs": [asdict(spec) for spec in source.inputs],
                 "raw": raw and {"name": raw.name, "shape": raw.shape.as_list(), "dtype": raw.dtype.name},
                 "weights_bytes": weights_size(model.network),
             }
-            file = folder / about["file"]
-            allowed = _converted(entry, model, file, settings)
-        _copy_code(entry, source, folder)
+            allowed = _converted(entry, model, folder / file, settings)
+        for name, origin in code.items():
+            shutil.copyfile(origin, folder / name)
         for name in compiled.files:
             (folder / FILES).mkdir(exist_ok=True)
             shutil.copyfile(compiled.file(name), folder / FILES / name)
         write_json(folder / ABOUT, about)
         if tolerance is not None:
             allowed = replace(allowed, difference=tolerance)
-        proof = prove(folder, source, allowed)
+        proof = prove(folder, source, allowed, by_graph=raw is not None)
         problem = proof.problem()
         if problem and not force:
             raise ExportError(
-                f"The export gives other answers than the run: {problem}. Nothing was written. Valid: another format "
-                "or precision, --tolerance, or --force to keep it all the same."
+                f"The export gives other answers than the run: {problem.said}. Nothing was written. Valid: "
+                f"{problem.valid}."
             )
-        about |= {"bytes": size_of(file), "proof": proof.to_json(), "proven": problem is None}
-        about |= {"versions": versions_of(_PACKAGES), "file": f"../{path.name}" if alone else about["file"]}
+        about |= {"bytes": size_of(folder / file), "proof": proof.to_json(), "proven": problem is None}
+        about |= {"versions": versions_of(_PACKAGES), "file": f"../{path.name}" if alone else file}
         write_json(folder / ABOUT, about)
         with replace_file(folder / README) as temporary, open_text(temporary) as text:
-            text.write(render_readme(about, entry, code=(folder / PREPROCESS).is_file()))
-        _check_free(path)
+            text.write(render_readme(about, entry, code=PREPROCESS in code))
     if alone:
-        (target / file.name).rename(path)  # last: what has the name is whole
+        _check_free(path)
+        (target / file).rename(path)  # last: what has the name is whole
         sync(path.parent)
+    if PREPROCESS not in code:
+        name = source.predictor.preprocess.name
+        progress.note(f"The preprocess {name!r} has no code to travel along: no {PREDICT} is written.")
     if problem:
-        progress.note(f"Warning: the export gives other answers than the run: {problem}.")
-    return Export(target, path if alone else path / about["file"], about, proof)
+        progress.note(f"Warning: the export gives other answers than the run: {problem.said}.")
+    return Export(target, path if alone else path / file, about, proof)
 
 
-def _check(entry: Entry, source: ExportSource, path: Path) -> None:
-    """Refuse what cannot be exported before any work."""
+def _is_ending(entry: Entry, path: Path) -> bool:
+    return bool(entry.record.suffix) and path.suffix.lower() == entry.record.suffix.lower()
+
+
+def _take_back(target: Path, path: Path) -> None:
+    """Make an unfinished export again of one whose model has not been moved to its own name: its process was killed."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if read_json(target / ABOUT)["file"] == f"../{path.name}" and list(target.glob("model.*")):
+            target.rename(partial_path(target))
+
+
+def _check_source(entry: Entry, source: ExportSource) -> None:
+    """Refuse a run that cannot be exported."""
     record, modality = entry.record, source.predictor.modality
-    _check_free(path)
     if record.modalities and modality not in record.modalities:
         raise UsageError(
             f"The format {entry.name!r} is for {', '.join(record.modalities)}. Received: a run of {modality}. "
             f"Valid: {_others(entry)}."
         )
-    missing = [package for module, package in record.requires if importlib.util.find_spec(module) is None]
-    if missing:
-        raise UsageError(
-            f"The format {entry.name!r} needs what is not installed. Type: pip install {' '.join(map(repr, missing))}"
-        )
     if not source.held_out:
         raise UsageError(
-            "The run keeps no held-out examples to prove an export on (it was made by an older tlplug, or its folder "
-            "'examples' was removed). Train it again."
+            "The run keeps no held-out examples to prove an export on: it was made by an older tlplug, its folder "
+            "'examples' was removed, or each of them is larger than 64 MB. Train it again."
         )
     kept, count = len(source.held_out), source.all_held_out
     if kept < count:
@@ -174,7 +213,7 @@ def _converted(entry: Entry, model: Exportable, file: Path, settings: Mapping[st
         allowed: Tolerance = load_reference(entry.record.export)(model, file, settings)
     except (OSError, MemoryError, TlplugError):
         raise
-    except Exception as error:
+    except Exception as error:  # of a converter, which says in many ways what it cannot convert
         name = model.source.predictor.compiled.about["name"]
         raise UsageError(
             f"The format {entry.name!r} cannot hold this {name}: {first_line(error)[:300]}. Valid: {_others(entry)}."
@@ -193,22 +232,28 @@ def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any]) -> d
         "modality": predictor.modality,
         "backbone": predictor.compiled.about["name"],
         "head": info["head"]["name"],
-        "rows": "the windows of one example" if source.prepared.windows else "examples",
+        "rows": "the windows of one example" if source.cut else "examples",
         "preprocess": {"name": preprocess["name"], "options": preprocess["options"]},
         "files": sorted(predictor.compiled.files),
     }
 
 
-def _copy_code(entry: Entry, source: ExportSource, folder: Path) -> None:
-    """Put beside the model what loads it, and what reads sources for it, neither of which needs tlplug."""
+def _code(entry: Entry, source: ExportSource) -> dict[str, str]:
+    """Find what is put beside the model: what loads it, and what reads sources for it, by the names that they get.
+
+    Raises:
+        ExportError: a module that a plugin names is not there.
+    """
     preprocess = source.predictor.preprocess.entry()
     modules = {NETWORK: entry.record.loader}
-    if preprocess.record.standalone is None:
-        progress.note(f"The preprocess {preprocess.name!r} has no code to travel along: no {PREDICT} is written.")
-    else:
+    if preprocess.record.standalone is not None:
         modules |= {PREPROCESS: preprocess.record.standalone, PREDICT: "tlplug.export.predict"}
+    found = {}
     for name, module in modules.items():
-        spec = importlib.util.find_spec(module)
+        spec = None
+        with contextlib.suppress(ModuleNotFoundError):  # of its package
+            spec = importlib.util.find_spec(module)
         if spec is None or spec.origin is None:
             raise ExportError(f"The module {module!r}, which travels with exports, is not there.")
-        shutil.copyfile(spec.origin, folder / name)
+        found[name] = spec.origin
+    return found

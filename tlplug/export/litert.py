@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ TOLERANCES = {
     "int8": Tolerance(None, 0.01),
 }
 """What each precision may change; the last two are judged by their accuracy."""
+
+OF_AN_EXAMPLE = 4
+"""Windows of it at most that int8 is calibrated on, spread over it."""
 
 LABELS, ABOUT = "labels.txt", "about.json"
 """What the file holds beside the network, as a zip archive at its end."""
@@ -50,34 +53,37 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
     if precision in {"dynamic", "int8"}:
         settings["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if precision == "int8":
-        if not model.prepared.training:
+        if not model.source.training:
             raise UsageError(
                 "int8 is calibrated on training examples, and the run keeps none. Valid: --precision dynamic."
             )
         settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
-        settings["representative_dataset"] = lambda: _calls(model)
-        if all(spec.dtype == "uint8" for spec in model.prepared.inputs):
+        windows = _windows(model)
+        settings["representative_dataset"] = lambda: (w if len(w) > 1 else list(w.values()) for w in windows)
+        if all(spec.dtype == "uint8" for spec in model.source.inputs):
             settings["inference_input_type"] = tf.uint8
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the converter itself calls
         model.network.export(str(path), format="litert", verbose=False, **settings)
     if precision == "float16":
         halve_weights(path, {math.prod(variable.shape) for variable in model.network.weights})
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:  # where LiteRT's tools look for such files
-        about = json.dumps(dict(model.about), indent=2, ensure_ascii=False)
-        for name, text in ((LABELS, model.labels), (ABOUT, about)):
-            archive.writestr(zipfile.ZipInfo(name, _DATE), text)
+    with zipfile.ZipFile(path, "a") as archive:  # where LiteRT's tools look for such files
+        about = json.dumps(dict(model.about), indent=2).encode()
+        for name, content in ((LABELS, model.labels), (ABOUT, about)):
+            archive.writestr(zipfile.ZipInfo(name, _DATE), content)
     return TOLERANCES[precision]
 
 
-def _calls(model: Exportable) -> Iterator[list[Any] | dict[str, Any]]:
-    """Yield the windows of training examples one by one, all of one shape, as the calibration asks for."""
-    examples = model.prepared.training
-    longest = {name: np.max([arrays[name].shape[1:] for arrays in examples], axis=0) for name in examples[0]}
-    for arrays in examples:
-        for row in range(len(next(iter(arrays.values())))):
-            window = {name: _padded(arrays[name][row], longest[name])[None] for name in arrays}
-            yield window if len(window) > 1 else list(window.values())
+def _windows(model: Exportable) -> list[dict[str, NDArray[Any]]]:
+    """Windows of training examples, a row each, all of one shape, as the calibration asks for."""
+    found = list[dict[str, NDArray[Any]]]()
+    for example in model.source.training:
+        arrays = model.source.arrays(example)
+        rows = len(next(iter(arrays.values())))
+        for row in range(min(rows, OF_AN_EXAMPLE)):
+            found.append({name: array[row * rows // min(rows, OF_AN_EXAMPLE)] for name, array in arrays.items()})
+    longest = {name: np.max([window[name].shape for window in found], axis=0) for name in found[0]}
+    return [{name: _padded(array, longest[name])[None] for name, array in window.items()} for window in found]
 
 
 def _padded(array: NDArray[Any], shape: NDArray[Any]) -> NDArray[Any]:

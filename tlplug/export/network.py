@@ -12,7 +12,7 @@ import numpy as np
 from tlplug import progress
 from tlplug.backbones import STRING, import_keras, load_keras, pack_inputs
 from tlplug.errors import UsageError, first_line
-from tlplug.export.source import ExportSource, Prepared
+from tlplug.export.source import ExportSource
 from tlplug.features import KERAS_FILE, PreprocessSpec
 from tlplug.predictor import keras_head_of
 from tlplug.specs import load_reference
@@ -44,14 +44,12 @@ class Exportable:
     Attributes:
         network: prepared arrays ``[rows, ...]`` to probabilities ``[n, classes]``, a functional Keras model. Where an
             example is cut into windows, the rows of a call are those of one example, and there is one answer.
-        prepared: what it takes, and arrays of examples to calibrate it on.
         classes: in the order of the probabilities.
         about: what export.json will say beside the proof.
         source: what it is all made from.
     """
 
     network: keras.Model
-    prepared: Prepared
     classes: tuple[str, ...]
     about: Mapping[str, Any]
     source: ExportSource
@@ -78,15 +76,14 @@ class Exportable:
         backbone, head = load_keras(path), keras_head_of(source.model)
         backbone.name, head.name = "backbone", "head"  # both can be called "sequential"
         pool = pool_of(predictor.preprocess)
-        prepared = source.prepared
-        taken = {spec.name: keras.Input(spec.shape, dtype=spec.dtype, name=spec.name) for spec in prepared.inputs}
+        taken = {spec.name: keras.Input(spec.shape, dtype=spec.dtype, name=spec.name) for spec in source.inputs}
         embeddings = backbone(pack_inputs(backbone, taken))
-        pooled = keras.ops.expand_dims(pool(embeddings), 0) if prepared.windows else embeddings
+        pooled = keras.ops.expand_dims(pool(embeddings), 0) if source.cut else embeddings
         network = keras.Model(taken if len(taken) > 1 else list(taken.values()), head(pooled), name="classifier")
         network.trainable = False
-        example = {name: tf.convert_to_tensor(array) for name, array in prepared.held_out[0].items()}
+        example = {name: tf.convert_to_tensor(array) for name, array in source.arrays(source.held_out[0]).items()}
         network(pack_inputs(network, example))  # some converters ask that it was called once
-        return cls(network, prepared, predictor.classes, about, source, (backbone, head, pool))
+        return cls(network, predictor.classes, about, source, (backbone, head, pool))
 
     @functools.cached_property
     def specs(self) -> dict[str, tf.TensorSpec]:
@@ -95,12 +92,12 @@ class Exportable:
 
         return {
             spec.name: tf.TensorSpec([None, *spec.shape], tf.string if spec.dtype == STRING else spec.dtype, spec.name)
-            for spec in self.prepared.inputs
+            for spec in self.source.inputs
         }
 
     def refuse_strings(self, name: str) -> None:
         """Raise `UsageError` where the network takes texts as they are, which the format `name` does not have."""
-        if any(spec.dtype == STRING for spec in self.prepared.inputs):
+        if any(spec.dtype == STRING for spec in self.source.inputs):
             raise UsageError(
                 f"The format {name!r} has no texts, and {self.source.predictor.compiled.about['name']!r} takes them as "
                 "they are. Valid: --format savedmodel."
@@ -110,7 +107,7 @@ class Exportable:
         """Return probabilities ``[n, classes]`` for arrays ``[rows, ...]`` by name, in operations of TensorFlow."""
         _, head, pool = self._parts
         embeddings = self._embed(dict(arrays))
-        return head(pool(embeddings)[None] if self.prepared.windows else embeddings, training=False)
+        return head(pool(embeddings)[None] if self.source.cut else embeddings, training=False)
 
     @functools.cached_property
     def _embed(self) -> Callable[[Mapping[str, Any]], Any]:
@@ -125,9 +122,10 @@ class Exportable:
         return tf.function(embed, input_signature=[self.specs], autograph=False)  # type: ignore[no-any-return]
 
     @property
-    def labels(self) -> str:
-        """The class names as files of labels have them, one a line."""
-        return "".join(f"{' '.join(name.splitlines())}\n" for name in self.classes)
+    def labels(self) -> bytes:
+        """The class names as files of labels have them, one a line, in UTF-8."""
+        text = "".join(f"{' '.join(name.splitlines())}\n" for name in self.classes)
+        return text.encode("utf-8", "backslashreplace")  # a name may be that of a folder, which need not be text
 
     @functools.cached_property
     def raw(self) -> RawInput | None:

@@ -9,15 +9,15 @@ import preprocess
 
 
 def classify(source):
-    """Return the probability of each class for a file, or what else preprocess.py reads."""
+    """Return the probability of each class for a file, by its path, or what else preprocess.py reads."""
     about = network.ABOUT
-    raw = preprocess.read(source, about)
+    raw = preprocess.read(Path(source) if isinstance(source, str) and os.path.isfile(source) else source, about)
     answer = network.load_raw()(raw) if about["raw"] else network.load()(preprocess.prepare(raw, about))
     return dict(zip(about["classes"], map(float, answer[0]), strict=True))
 
 
 if __name__ == "__main__":
     for item in sys.argv[1:]:
-        found = classify(Path(item) if os.path.isfile(item) else item)
+        found = classify(item)
         best = max(found, key=found.get)
         print(item, best, f"{found[best]:.3f}", sep="\t")

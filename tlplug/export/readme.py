@@ -20,8 +20,12 @@ def render_readme(about: Mapping[str, Any], entry: Entry, *, code: bool) -> str:
 
     from tlplug.evaluation import in_markdown, percent
 
-    environment = Environment(  # noqa: S701 - Markdown, whose escaping is the filter md
-        loader=PackageLoader("tlplug", "export"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    environment = Environment(
+        loader=PackageLoader("tlplug", "export"),
+        autoescape=True,  # Markdown lets HTML through
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, md=in_markdown)
     return environment.get_template("readme.md.j2").render(about=about, summary=entry.record.summary, code=code)

@@ -18,7 +18,7 @@ LABELS = "labels.txt"
 """The asset with the class names, one a line."""
 
 
-def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:
+def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:  # noqa: ARG001 - has none
     """Write a SavedModel with the signatures ``serving_default``, for raw sources, and ``arrays``.
 
     Where the preprocess has no graph, ``serving_default`` takes arrays as well.
@@ -30,7 +30,7 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
 
     with quiet(), tempfile.TemporaryDirectory(prefix="tlplug-labels-") as folder:
         labels = Path(folder) / LABELS
-        labels.write_text(model.labels, encoding="utf-8")
+        labels.write_bytes(model.labels)
         arrays = tf.function(answer, input_signature=[model.specs], autograph=False)
         signatures = {ARRAYS: arrays, RAW: arrays}
         program = tf.Module()
@@ -42,8 +42,8 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         # What the functions use must hang on the program; Keras' own objects would write their variables once more.
         program.held = [variable.value for variable in model.network.variables]
         program.resources = list(_resources(model.network))
-        options = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
-        tf.saved_model.save(program, str(path), signatures=signatures, options=options)
+        how = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
+        tf.saved_model.save(program, str(path), signatures=signatures, options=how)
     return Tolerance()
 
 

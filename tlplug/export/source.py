@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,6 @@ from tlplug.run import MODEL
 from tlplug.training import Training
 
 Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the preprocess makes of the examples that a run keeps.
-
-    Attributes:
-        held_out, training: arrays ``[windows, ...]`` of each example, by the preprocess' names.
-        inputs: what the network takes, under these names.
-        windows: whether an example is cut into windows.
-    """
-
-    held_out: Sequence[Arrays]
-    training: Sequence[Arrays]
-    inputs: tuple[ArraySpec, ...]
-    windows: bool
 
 
 @dataclass(frozen=True)
@@ -86,30 +70,46 @@ class ExportSource:
         write_examples(folder / EXAMPLES, training.data, info["seed"])
         return cls.of_run(folder, info, Predictor.load(folder / MODEL))
 
-    @functools.cached_property
-    def prepared(self) -> Prepared:
-        """What the preprocess makes of the examples.
+    def arrays(self, example: StoredExample) -> Arrays:
+        """Return what the preprocess makes of an example, ``[windows, ...]`` by the names of `inputs`.
 
         Raises:
-            PluginError: the preprocess refuses what it took in training.
+            PluginError: it refuses what it took in training.
         """
-        compiled, preprocess = self.predictor.compiled, self.predictor.preprocess
-        make = preprocess.make({name: compiled.file(name) for name in compiled.files})
-        calls, windows, names = list[Arrays](), False, list[str]()
-        for example in (*self.held_out, *self.training):
-            try:
-                made = make(example.source)
-            except ValueError as error:
-                raise PluginError(f"An example that the run keeps cannot be read: {first_line(error)}") from error
-            windows = not isinstance(made, Mapping)
-            parts = [without_notes(window) for window in windows_of(made)]
-            # A single array is called what the preprocess calls it, which is not always what the network does.
-            names = list(parts[0]) if len(compiled.inputs) == 1 else [spec.name for spec in compiled.inputs]
-            stacked = _stacked([compiled.prepare(part) for part in parts])
-            calls.append(dict(zip(names, stacked.values(), strict=True)))
-        inputs = [replace(spec, name=name) for spec, name in zip(compiled.inputs, names, strict=True)]
-        count = len(self.held_out)
-        return Prepared(calls[:count], calls[count:], tuple(inputs), windows)
+        windows = self._windows(example)
+        stacked = _stacked([self.predictor.compiled.prepare(window) for window in windows])
+        return dict(zip(self._names, stacked.values(), strict=True))
+
+    @functools.cached_property
+    def inputs(self) -> tuple[ArraySpec, ...]:
+        """What the network takes, under the names of the preprocess."""
+        specs = self.predictor.compiled.inputs
+        return tuple(replace(spec, name=name) for spec, name in zip(specs, self._names, strict=True))
+
+    @functools.cached_property
+    def cut(self) -> bool:
+        """Whether an example is cut into windows."""
+        return not isinstance(self._made(self.held_out[0]), Mapping)
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        # A single array is called what the preprocess calls it, which is not always what the network does.
+        inputs = self.predictor.compiled.inputs
+        return list(self._windows(self.held_out[0])[0]) if len(inputs) == 1 else [spec.name for spec in inputs]
+
+    def _windows(self, example: StoredExample) -> list[Mapping[str, Any]]:
+        return [without_notes(window) for window in windows_of(self._made(example))]
+
+    def _made(self, example: StoredExample) -> Any:
+        try:
+            return self._preprocess(example.source)
+        except ValueError as error:
+            raise PluginError(f"An example that the run keeps cannot be read: {first_line(error)}") from error
+
+    @functools.cached_property
+    def _preprocess(self) -> Callable[[Any], Any]:
+        compiled = self.predictor.compiled
+        return self.predictor.preprocess.make({name: compiled.file(name) for name in compiled.files})
 
 
 def _stacked(windows: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:

@@ -1,14 +1,16 @@
-"""Runs an export on examples, in a process without tlplug: ``python -I worker.py EXPORT CALLS``.
+"""Runs an export on examples, in a process without tlplug and its plugins: ``python worker.py EXPORT CALLS``.
 
-EXPORT has ``network.py`` and perhaps ``preprocess.py``. CALLS has ``sources.json``, and for each example a file with
-its prepared arrays; ``answers.npz`` is written there.
+EXPORT has ``network.py`` and perhaps ``preprocess.py``. CALLS has ``calls.json``, with the sources and the packages
+that must not be imported, and for each example a file with its prepared arrays; ``answers.npz`` and ``unread.json`` are
+written there.
 """
 
 import importlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,16 @@ import numpy as np
 
 def main() -> None:
     folder, calls = Path(sys.argv[1]), Path(sys.argv[2])
-    sys.modules["tlplug"] = None  # type: ignore[assignment] # importing it fails from here on
+    asked = json.loads((calls / "calls.json").read_text(encoding="utf-8"))
+    sys.meta_path.insert(0, Absent(asked["absent"], folder / "code"))
     sys.path.insert(0, str(folder))
     loader = importlib.import_module("network")
     about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
-    sources = json.loads((calls / "sources.json").read_text(encoding="utf-8"))
-    network = loader.load()
-    found = _timed(network, (_arrays(calls / f"{number}.npz") for number in range(len(sources))), "arrays")
+    network, sources = loader.load(), asked["sources"]
+    found = [_timed(network, _arrays(calls / f"{number}.npz")) for number in range(len(sources))]
+    answers, unread = _columns("arrays", found), dict[int, str]()
     if (folder / "preprocess.py").is_file():
         preprocess = importlib.import_module("preprocess")
-        read = [preprocess.read(_source(calls, source), about) for source in sources]
         if about["raw"]:
             answer = loader.load_raw()
         else:
@@ -34,18 +36,43 @@ def main() -> None:
             def answer(raw: Any) -> Any:
                 return network(preprocess.prepare(raw, about))
 
-        found |= _timed(answer, read, "raw")
-    np.savez(calls / "answers.npz", allow_pickle=False, **found)
+        from_raw = []
+        for number, source in enumerate(sources):
+            try:
+                from_raw.append(_timed(answer, preprocess.read(_source(calls, source), about)))
+            except Exception as error:  # noqa: BLE001 - whatever the code that travels along raises, it was not read
+                unread[number] = (str(error).strip() or type(error).__name__).splitlines()[0]
+                from_raw.append((np.full_like(found[0][0], np.nan), np.nan))
+        answers |= _columns("raw", from_raw)
+    np.savez(calls / "answers.npz", allow_pickle=False, **answers)
+    (calls / "unread.json").write_text(json.dumps(unread), encoding="utf-8")
 
 
-def _timed(answer: Callable[[Any], Any], calls: Iterable[Any], name: str) -> dict[str, Any]:
-    """What each call is answered, float32 [n, classes], and the milliseconds that it took."""
-    answers, took = [], []
-    for call in calls:
-        started = time.perf_counter()
-        answers.append(np.asarray(answer(call), np.float32)[0])
-        took.append(1000 * (time.perf_counter() - started))
-    return {name: np.stack(answers), f"{name}_ms": np.array(took)}
+class Absent:
+    """Has packages not be found, but for what travels with the export."""
+
+    def __init__(self, packages: Sequence[str], code: Path) -> None:
+        self._packages, self._code = set(packages), str(code)
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        package = name.partition(".")[0]
+        if package not in self._packages:
+            return None
+        spec = PathFinder.find_spec(name, [self._code] if path is None else path, target)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {name!r} travels with the export", name=name)
+        return spec
+
+
+def _timed(answer: Callable[[Any], Any], call: Any) -> tuple[np.ndarray, float]:
+    """What a call is answered, float32 [classes], and the milliseconds that it took."""
+    started = time.perf_counter()
+    probabilities = np.asarray(answer(call), np.float32)[0]
+    return probabilities, 1000 * (time.perf_counter() - started)
+
+
+def _columns(name: str, found: Sequence[tuple[np.ndarray, float]]) -> dict[str, Any]:
+    return {name: np.stack([answer for answer, _ in found]), f"{name}_ms": np.array([took for _, took in found])}
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tlplug.specs.option import Option
@@ -53,6 +54,8 @@ class Exporter:
 
     def __post_init__(self) -> None:
         check_name(self, self.name)
+        if self.suffix and not re.fullmatch(r"\.[A-Za-z0-9_]+", self.suffix):
+            raise ValueError(f"Exporter {self.name!r}: a suffix looks like '.onnx'. Received: {self.suffix!r}.")
         check_reference(self, "export", self.export)
         check_module(self, "loader", self.loader)
         freeze(

@@ -133,7 +133,8 @@ def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], ab
             raise
         progress.note(f"{error} The frozen model remains.")
         metrics = {name: value for name, value in metrics.items() if name != "validation"}
-        return replace(frozen, metrics=metrics, tuning={**about, **candidate.about(), "epochs_trained": 0})
+        about |= {**candidate.about(), "epochs_trained": 0, "diverged": str(error)}
+        return replace(frozen, metrics=metrics, tuning=about)
     evaluation = Evaluation(test, probabilities)
     return replace(
         frozen,

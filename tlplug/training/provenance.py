@@ -173,6 +173,8 @@ def how_trained(info: Mapping[str, Any]) -> str:
     """Say what became of the backbone's weights, from what run.json holds."""
     tuning = info.get("tuning") or {}
     if not tuning.get("epochs_trained"):
+        if "diverged" in tuning:
+            return "frozen, as tuning it on all examples came to no number"
         if "tried" in tuning:  # by auto
             trained = any(trial["epochs"] for trial in tuning["tried"])
             return "frozen, which no tuning improved with confidence" if trained else "frozen"
@@ -231,6 +233,8 @@ def _strategy(tuning: Mapping[str, Any]) -> str:
         epochs = counted(tuning["epochs"], "epoch")
         if "history" in tuning:
             epochs = f"at most {epochs}, {tuning['epochs_trained'] or 'none'} chosen"
+        if "diverged" in tuning:
+            epochs = f"{counted(tuning['epochs'], 'epoch')} at most; on all examples: {tuning['diverged'].rstrip('.')}"
         said += f"; batches of {tuning['batch_size']}; {epochs}"
     if "frozen_accuracy" in tuning:
         said += (

@@ -269,7 +269,7 @@ def _restore(model: keras.Model, optimizer: Any, state: TrainerState, kept: Chec
     best = [name for name in kept.arrays if name.startswith("best ")]
     state.weights = [kept.arrays[f"best {number}"] for number in range(len(best))]
     state.epoch, state.best = kept.values["epoch"], kept.values["best"]
-    state.history, state.ended = list(kept.values["history"]), kept.values["ended"]
+    state.history, state.ended = list(kept.values["history"]), kept.values.get("ended", False)
     if "start" in kept.values:
         state.start = _judgement(kept, "start")
         state.judged = _judgement(kept, "judged")

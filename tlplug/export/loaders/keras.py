@@ -20,8 +20,9 @@ ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 def load():
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
     sys.path.insert(0, str(FOLDER / "code"))  # has the layers that are not Keras' own
-    for file in sorted((FOLDER / "code").rglob("[!_]*.py")):
-        importlib.import_module(".".join(file.relative_to(FOLDER / "code").with_suffix("").parts))
+    for file in sorted((FOLDER / "code").rglob("*.py")):
+        name = ".".join(file.relative_to(FOLDER / "code").with_suffix("").parts)
+        importlib.import_module(name.removesuffix(".__init__"))
     model = keras.saving.load_model(FOLDER / ABOUT["file"], safe_mode=True)
     names = [item["name"] for item in ABOUT["inputs"]]
     call = tf.function(lambda arrays: model(arrays, training=False), reduce_retracing=True, autograph=False)
