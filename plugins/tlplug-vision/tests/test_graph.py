@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 from PIL import Image
-from tlplug_vision import graph, image, standalone
+from tlplug_vision import decoding, formats, graph, image, standalone
 
 ASPECTS = ("pad", "squash", "crop")
 
@@ -28,6 +31,13 @@ def encoded(made, kind="PNG", **settings):
     file = io.BytesIO()
     made.save(file, kind, **settings)
     return file.getvalue()
+
+
+def deep(kind, dtype, low=0, high=65535):
+    """A file with more than 8 bits a pixel."""
+    with np.errstate(over="ignore"):
+        values = np.linspace(low, high, 70 * 90).reshape(70, 90).astype(dtype)
+    return encoded(Image.fromarray(values), kind)
 
 
 def files():
@@ -59,6 +69,53 @@ def test_the_graph_gives_nearly_the_same_pixels(aspect, background):
         assert difference.max() <= 8, name
 
 
+def other_files():
+    """What TensorFlow does not read, and the code that travels along does."""
+    yield "16-bit PNG", deep("PNG", np.uint16)
+    yield "dark 16-bit PNG", deep("PNG", np.uint16, 100, 900)
+    yield "16-bit TIFF", deep("TIFF", np.uint16)
+    yield "32-bit TIFF", deep("TIFF", np.int32)
+    yield "32-bit TIFF beyond 16 bits", deep("TIFF", np.int32, -70_000, 900_000)
+    for low, high in ((0, 1), (0, 255), (-3, 900), (7, 7)):
+        yield f"float TIFF {low} {high}", deep("TIFF", np.float32, low, high)
+    for mode in ("CMYK", "LAB", "YCbCr"):
+        yield f"TIFF {mode}", encoded(picture((120, 90)).convert(mode), "TIFF")
+    for mode in ("1", "L", "LA", "P", "RGBA"):
+        yield f"PNG {mode}", encoded(picture((120, 90), mode), "PNG")
+    yield "transparent PNG", encoded(picture((120, 90), "P"), "PNG", transparency=3)
+    for kind in ("WEBP", "JPEG2000", "PPM", "PCX", "AVIF"):
+        yield kind, encoded(picture((120, 90)), kind)
+    yield "animated", animated("WEBP")
+    yield "MPO", encoded(picture((300, 200)), "MPO", save_all=True, append_images=[picture((300, 200), seed=1)])
+    wrong = Image.Exif()
+    wrong[0x0112] = 9
+    yield "orientation 9", encoded(picture((300, 200)), "JPEG", exif=wrong)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    yield "turned TIFF", encoded(picture((300, 200)), "TIFF", exif=turned)
+    yield "damaged EXIF", encoded(picture((300, 200)), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x00")
+
+
+def animated(kind):
+    frames = [picture((90, 60), seed=seed) for seed in range(3)]
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=40)
+
+
+ARRAYS = [
+    (20, 30),
+    (8, 8, 1),
+    (9, 9, 3),
+    (9, 9, 4),
+    (1, 9, 3),
+    (1, 1, 3),
+    (9, 1, 3),
+    (1, 9),
+    (1, 1),
+    (1, 1, 1),
+    (5, 1, 1),
+]
+
+
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_the_code_that_travels_along_gives_the_same_pixels_bit_for_bit(aspect):
     settings = options(aspect)
@@ -70,12 +127,88 @@ def test_the_code_that_travels_along_gives_the_same_pixels_bit_for_bit(aspect):
             content = encoded(picture((300, 200)), kind, exif=turned)
             found = standalone.prepare(standalone.read(content, about), about)["image"]
             np.testing.assert_array_equal(found[0], preprocess(content)["image"], f"{kind} {orientation}")
-    for name, content in files():
+    for name, content in (*files(), *other_files()):
         found = standalone.prepare(standalone.read(content, about), about)["image"]
         np.testing.assert_array_equal(found[0], preprocess(content)["image"], name)
-    for array in (np.zeros((20, 30), np.uint8), np.full((8, 8, 1), 7, np.uint8), np.full((9, 9, 4), 99, np.uint8)):
+    for shape in ARRAYS:
+        array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         found = standalone.prepare(standalone.read(array, about), about)["image"]
-        np.testing.assert_array_equal(found[0], preprocess(array)["image"])
+        np.testing.assert_array_equal(found[0], preprocess(array)["image"], str(shape))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA"])
+def test_the_code_that_travels_along_knows_by_its_name_what_has_no_signature(mode, tmp_path):
+    about, path = {"preprocess": {"options": options()}}, tmp_path / "picture.TGA"
+    for content in (encoded(picture((120, 90), mode), "TGA"), encoded(picture((120, 90)), "JPEG")):
+        path.write_bytes(content)
+        found = standalone.prepare(standalone.read(path, about), about)["image"]
+        np.testing.assert_array_equal(found[0], image.make(options(), {})(path)["image"])
+
+
+def reason(call):
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def refused():
+    yield "empty", b""
+    yield "text", b"no picture\n" * 20
+    yield "cut off", encoded(picture((300, 200)), "PNG")[:500]
+    yield "cut off TIFF", encoded(picture((300, 200)), "TIFF")[:500]
+    yield "EPS", encoded(picture((20, 20)), "EPS")
+    yield "ICO", encoded(picture((32, 32)), "ICO")
+    yield "TGA without its name", encoded(picture((20, 20)), "TGA")
+    yield "not finite", deep("TIFF", np.float32, 0, 1e39)
+    yield "large", encoded(Image.new("1", (1001, 1000)), "PNG")
+    yield "bomb", encoded(Image.new("1", (20_000, 20_000)), "PNG")
+    yield "scans", encoded(picture((900, 900)), "JPEG", progressive=True) + b"\xff\xda\0" * 30
+    for array in (np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8)):
+        yield f"array {array.dtype} {array.shape}", array
+    yield "four axes", np.zeros((1, 4, 4, 3), np.uint8)
+    yield "None", None
+
+
+def test_the_code_that_travels_along_refuses_in_one_line_what_the_preprocess_refuses(tmp_path):
+    settings = {**options(), "max_pixels": 10**6}
+    about, preprocess = {"preprocess": {"options": settings}}, image.make(settings, {})
+    for name, source in (*refused(), ("missing", tmp_path / "none.png"), ("folder", tmp_path), ("name", "a\0b")):
+        assert reason(lambda source=source: preprocess(source)), name
+        found = reason(lambda source=source: standalone.prepare(standalone.read(source, about), about))
+        assert len(found.splitlines()) == 1, name
+    within = encoded(Image.new("1", (1000, 1000)), "PNG")
+    np.testing.assert_array_equal(standalone.prepare(within, about)["image"][0], preprocess(within)["image"])
+
+
+def test_the_code_that_travels_along_has_the_limits_of_the_preprocess():
+    assert formats.FORMATS == standalone.FORMATS
+    assert decoding._HEIF_BRANDS == standalone.HEIF_BRANDS
+    assert (decoding.MAX_BYTES, decoding._MAX_SCANS) == (standalone.MAX_BYTES, standalone.MAX_SCANS)
+    assert image.BACKGROUNDS == standalone.BACKGROUNDS
+    assert formats.UNSIGNED_FORMATS == {".tga": "TGA"}
+
+
+def test_heic_without_its_decoder_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install pillow-heif"):
+        standalone.prepare(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", {"preprocess": {"options": options()}})
+
+
+UNREAD = """
+    import sys
+    from pathlib import Path
+    import tensorflow as tf
+    program = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+    good, *others = [Path(name).read_bytes() for name in sys.argv[2:]]
+    for other in others:
+        try:
+            program(tf.constant([good, other]))
+        except tf.errors.InvalidArgumentError as error:
+            print(str(error).splitlines()[0])
+    print(program(tf.constant([good, good]))["image"].shape)
+"""
 
 
 def test_a_program_of_the_graph_needs_nothing_but_tensorflow(tmp_path):
@@ -89,3 +222,30 @@ def test_a_program_of_the_graph_needs_nothing_but_tensorflow(tmp_path):
     found = loaded.signatures["serving_default"](tf.constant([content, content]))["image"].numpy()
     assert found.shape == (2, 64, 48, 3)
     np.testing.assert_array_equal(found[0], module(tf.constant([content]))[0]["image"].numpy()[0])
+
+
+def test_a_program_of_the_graph_refuses_what_it_does_not_read(tmp_path):
+    """In a process of its own, which TensorFlow's decoder of WebP would end."""
+    import tensorflow as tf
+
+    module = graph.make(options(), {})
+    tf.saved_model.save(module, str(tmp_path / "program"), tf.function(lambda raw: module(raw)[0], [module.raw]))
+    contents = [
+        animated("GIF"),
+        animated("WEBP"),
+        encoded(picture((90, 60)), "WEBP"),
+        deep("TIFF", np.uint16),
+        b"",
+        b"B",
+    ]
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+    names = [tmp_path / str(number) for number in range(len(contents))]
+    command = [sys.executable, "-c", textwrap.dedent(UNREAD), tmp_path / "program", *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    *lines, shape = done.stdout.splitlines()
+    assert shape == "(2, 64, 48, 3)"
+    for line, content in zip(lines, contents[1:], strict=True):
+        assert "Valid: JPEG, PNG, GIF and BMP. It starts with" in line
+        assert content[:12].hex(" ") in line

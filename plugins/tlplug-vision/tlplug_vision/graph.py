@@ -2,8 +2,7 @@
 
 It follows Pillow step by step: a JPEG is decoded at the scale that Pillow's draft mode takes, what is still much too
 large is reduced by a whole number first, and the resizing averages over what it leaves out. What differs from
-`tlplug_vision.image`: TensorFlow's decoders read JPEG, PNG, GIF and BMP alone, and pictures are not turned by their
-EXIF orientation.
+`tlplug_vision.image`: JPEG, PNG, GIF and BMP are read alone, and pictures are not turned by their EXIF orientation.
 """
 
 from __future__ import annotations
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
 GAP = 2.0
 """How much larger than the target a picture stays that is reduced before it is resized."""
 
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
+"""How files begin that are decoded. TensorFlow's decoder of WebP, the only other one, ends the process where a picture
+is animated."""
+
 
 def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  # noqa: ARG001 - images bring no files
     """Make a function of encoded pictures that is a TensorFlow graph.
@@ -30,7 +33,8 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
 
     Returns:
         A module to be called with a string tensor ``[batch]``, which gives ``{"image": uint8 [batch, height, width,
-        3]}`` and None. A SavedModel of it needs nothing but TensorFlow.
+        3]}`` and None. It raises `tf.errors.InvalidArgumentError` where one is neither JPEG, PNG, GIF nor BMP. A
+        SavedModel of it needs nothing but TensorFlow.
 
     Example::
 
@@ -52,6 +56,7 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
 
     def decoded(content: tf.Tensor) -> tf.Tensor:
         """Decode a picture, float32 [height, width, channels]."""
+        content = _checked(content)
 
         def jpeg(ratio: int) -> tf.Tensor:
             return tf.io.decode_jpeg(content, ratio=ratio, dct_method="INTEGER_ACCURATE")
@@ -129,3 +134,15 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
             return {"image": tf.map_fn(prepared, contents, fn_output_signature=spec)}, None
 
     return GraphImages()
+
+
+def _checked(content: tf.Tensor) -> tf.Tensor:
+    """Refuse, before a decoder sees it, what begins like no picture that is read."""
+    import tensorflow as tf
+
+    known = [tf.strings.substr(content, 0, len(start)) == start for start in SIGNATURES]
+    numbers = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, 12), tf.uint8), tf.int32)
+    start = tf.strings.reduce_join(tf.gather([f"{byte:02x}" for byte in range(256)], numbers), separator=" ")
+    message = ["It is no picture that is read here. Valid: JPEG, PNG, GIF and BMP. It starts with", start]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(known), message)]):
+        return tf.identity(content)
