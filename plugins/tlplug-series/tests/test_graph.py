@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tlplug_series import graph, plugin, standalone
+from tlplug_series import formats, graph, plugin, standalone, values
 from tlplug_series.arff import read_arff
 from tlplug_series.series import FIT, make
 from tlplug_series.source import read
@@ -133,6 +134,11 @@ TABLES = {
     "spaces": "  1  2\n 3  4\n",
     "missing": "1,2\n,3\n2,n/a\n4,none\n",
     "mark": "\ufefft,x\n0,1\n1,3\n",
+    "quoted column": '"x"\n"1"\n2\n',
+    "numbers that do not count": "1.5,2.5\n3,4\n",
+    "name beside a gap": "x,NaN\n1,2\n3,4\n",
+    "blank lines": "\n\n1, 2\n\n 3 ,4.5\n\n",
+    "two lines in a name": 'c,"a\nb"\n1,2\n\n3,4\n',
 }
 
 
@@ -143,6 +149,115 @@ def test_tables_are_read_as_by_the_real_one(text, tmp_path):
     expected = read(path)
     for source in (path, str(path), path.read_bytes()):
         np.testing.assert_array_equal(standalone.read(source, {}), expected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+def test_encodings_are_those_of_the_real_one(encoding):
+    data = "Höhe,x\n1,2\n".encode(encoding)
+    np.testing.assert_array_equal(standalone.read(data, {}), read(data))
+
+
+def npy(array, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+REFUSED = [
+    b"",
+    b"\n \n",
+    b"a,b\n",
+    b"1.5,x\n3,4\n",
+    b"x,label\n1,2\n",
+    b"x,Class\n1,2\n",
+    b"time,date\n1,2\n",
+    b"1,2\n3,4,5\n",
+    b"1,2\n3\n",
+    b"a,b\n1,1_0\n",
+    b"a,b\n1,inf\n",
+    b"1,-1e999\n",
+    b"1,1e39\n",
+    b"a,b\n1,\n2,\n",
+    b"a,b\n1,2\n3,x\n",
+    b"1;2\n1,5;3\n",
+    b'1,"2\n3,4\n',
+    b"1,2\0\n",
+    b"\xff\xfe1",
+    b"\x89PNG\r\n\x1a\n",
+    b"some text\nand more\n",
+    ",".join(map(str, range(2000))).encode(),
+    npy(np.array(["a", None], object), allow_pickle=True),
+    npy(np.array(["a"])),
+    npy(np.arange(1000))[:500],
+    npy(np.zeros((2, 2, 2))),
+    npy(np.zeros(0)),
+    npy(np.zeros((0, 4))),
+    b"\x93NUMPY",
+    b"\x93NUMPY\x09\x00",
+    npy(np.zeros(1234)).replace(b"(1234,)", b"(10**9)"),
+    npy(np.zeros(1234)).replace(b"(1234,)", b"(9999,)"),
+    npy(np.zeros((12, 34))).replace(b"(12, 34)", b"(12, -4)"),
+    npy(np.zeros(123)).replace(b"<f8", b"<U0"),
+    [1.0, np.inf],
+    [1.0, 1e39],
+    [np.nan, np.nan],
+    [[1, np.nan], [2, np.nan]],
+    [],
+    [[1, 2], [3]],
+    [1, None],
+    ["1", "2"],
+    np.float64(3),
+    np.array(3),
+    np.array([1 + 2j]),
+    np.array(["2020-01-01"], "datetime64[D]"),
+    np.zeros((4, 2000)),
+    np.broadcast_to(0.0, 1 << 23),
+    np.broadcast_to(0.0, (1 << 20, 100)),
+    None,
+    "none.csv",
+    ".",
+    "a\0b",
+]
+
+
+@pytest.mark.parametrize("source", REFUSED, ids=range(len(REFUSED)))
+def test_what_the_real_one_refuses_is_refused_in_one_line(source):
+    for refuse in (read, lambda source: standalone.read(source, {})):
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            refuse(source)
+
+
+CHARACTERS = st.text(alphabet="0123456789.,;\t \n\"-+eEnainf?xt\r'_", max_size=60)
+CELLS = st.lists(st.lists(st.sampled_from(["1", "2.5", "", "x", "nan", "inf", "label", "t", "0"])), max_size=6)
+TEXTS = CHARACTERS | CELLS.map(lambda rows: "\n".join(map(",".join, rows)))
+BYTES = st.binary(max_size=200) | st.binary(max_size=100).map(lambda data: b"\x93NUMPY\x01\x00" + data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(TEXTS.map(str.encode) | BYTES)
+def test_any_file_is_read_or_refused_as_by_the_real_one(data):
+    try:
+        expected = read(data)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            standalone.read(data, {})
+    else:
+        np.testing.assert_array_equal(standalone.read(data, {}), expected)
+
+
+def test_too_many_bytes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(standalone, "MAX_BYTES", 10)
+    (tmp_path / "series.csv").write_text("1\n" * 6)
+    for source in (tmp_path / "series.csv", b"1\n" * 6):
+        with pytest.raises(ValueError, match="more than 10 bytes"):
+            standalone.read(source, {})
+
+
+def test_the_code_that_travels_has_the_limits_of_the_real_one():
+    for name in ("MAX_STEPS", "MAX_CHANNELS", "MAX_VALUES", "MAX_BYTES", "LABELS"):
+        assert getattr(standalone, name) == getattr(formats, name)
+    assert (*formats.TIMES, *formats.INDEXES) == standalone.NO_CHANNELS
+    assert set(standalone.MISSING) == values.MISSING
 
 
 def test_files_of_the_demonstration_are_read_as_by_the_real_one(gun_point):
