@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from types import MappingProxyType
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tlplug_audio import audio, graph, plugin, pooling, standalone, synthesis, voices
+from tlplug_audio import audio, graph, mp3, plugin, pooling, standalone, synthesis, voices, waveform
 
 (RECORD,) = plugin.preprocess()
 DEFAULTS = MappingProxyType({"input_shape": (15_600,), **{option.name: option.default for option in RECORD.options}})
@@ -108,9 +109,62 @@ def test_arrays_are_read_to_the_same_bits(noise):
         np.testing.assert_array_equal(standalone.prepare(samples, about(DEFAULTS))["waveform"], real(source, DEFAULTS))
 
 
-def test_a_file_without_samples_is_refused(encode):
-    with pytest.raises(ValueError, match="no samples"):
-        standalone.read(encode(np.zeros(0, np.float32)), about(DEFAULTS))
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"\0" * 5000, b"<html>no sound</html>" * 50, bytes(range(256)) * 30, b"RIFF\xff\xfb\x90\x00WAVE", b"ID3\xff"],
+)
+def test_an_mp3_behind_rubbish_is_read_to_the_same_bits(rubbish, noise, encode, tmp_path):
+    content = rubbish + encode(noise(2.0, 44_100, channels=2), 44_100, "MP3")
+    path = tmp_path / "sound.mp3"
+    path.write_bytes(content)
+    for source in (path, content):
+        samples = standalone.read(source, about(DEFAULTS))
+        np.testing.assert_array_equal(standalone.prepare(samples, about(DEFAULTS))["waveform"], real(source, DEFAULTS))
+
+
+@pytest.mark.parametrize("format", ["FLAC", "MP3"])
+def test_of_files_with_a_hole_the_same_is_used(format, noise, encode):
+    content = bytearray(encode(noise(4), format=format))
+    content[len(content) // 2 : len(content) // 2 + 2000] = bytes(2000)
+    samples = standalone.read(bytes(content), about(DEFAULTS))
+    expected = real(bytes(content), DEFAULTS)
+    np.testing.assert_array_equal(standalone.prepare(samples, about(DEFAULTS))["waveform"], expected)
+
+
+def refused(noise, encode, folder):
+    wav = bytearray(encode(noise(1.0), subtype="PCM_16"))
+    for rate in (0, 999, 768_001, 0x7FFFFFFF):
+        wav[24:28] = struct.pack("<I", rate)
+        yield bytes(wav)
+    yield bytes(wav[:30])
+    yield bytes(wav[:44])
+    yield from (b"", b"\n", b"this is no sound\n" * 100, bytes(100_000), b"RIFF\xff\xff\xff\xffWAVE")
+    yield from (encode(np.zeros(0, np.float32), format=format) for format in ("WAV", "FLAC", "AIFF"))
+    for loud in (np.nan, np.inf, -30_000.0, 101.0):
+        samples = noise(2.0, channels=2)
+        samples[30_000, 1] = loud
+        yield samples
+        yield encode(samples, 44_100, "WAV", "FLOAT")
+    yield encode(np.array([0, 0, 1e300, 0]), 44_100, "WAV", "DOUBLE")
+    yield np.array([0, 16_000, -30_000], np.int16)
+    yield from (np.zeros((2, 3, 4), np.float32), np.zeros((2, 65), np.float32), np.zeros(0, np.float32), np.float32(1))
+    yield from (np.zeros((5, 0), np.float32), None, [0.0, 0.5], folder, folder / "none.wav", "a\0b.wav")
+
+
+def test_what_the_real_one_refuses_is_refused_in_one_line(noise, encode, tmp_path):
+    for source in refused(noise, encode, tmp_path):
+        for refuse in (audio.make(DEFAULTS, {}), lambda source: standalone.read(source, about(DEFAULTS))):
+            with pytest.raises(ValueError, match=r"^[^\n]+$"):
+                refuse(source)
+
+
+def test_the_code_that_travels_has_the_limits_of_the_real_one():
+    for name in ("RATE", "RATES", "LOUDEST"):
+        assert getattr(standalone, name) == getattr(waveform, name)
+    for name in ("BLOCK", "MOST", "CHANNELS", "SEARCHED", "LARGEST_MP3"):
+        assert getattr(standalone, name) == getattr(waveform, f"_{name}")
+    assert (mp3._SYNC, mp3.FRAMES, mp3._RATES) == (standalone.SYNC, standalone.FRAMES, standalone.MP3_RATES)
+    assert (mp3._KILOBITS[False], mp3._KILOBITS[True]) == standalone.KILOBITS
 
 
 @pytest.mark.parametrize("options", [{"input_shape": (2, 3)}, {"input_shape": (100,), "hop": 0.0}])
