@@ -6,15 +6,16 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tlplug_text import plugin, standalone
+from tlplug_text import decoding, plugin, standalone, tokenizer
 from tlplug_text.bbc import write
 from tlplug_text.graph import make as make_graph
-from tlplug_text.text import make
+from tlplug_text.text import BUCKET, make
 
 OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
 SHORT = {**OPTIONS, "max_length": 16, "max_windows": 3}
@@ -210,6 +211,86 @@ def test_sources_are_read_as_in_training(files, alone, tmp_path, source, encodin
         (tmp_path / "text.txt").write_bytes(source)
         raw = module.read(tmp_path / "text.txt", about(options))
         assert raw == module.read(source, about(options)) == "café"
+
+
+LONG = [
+    "word " * 5000,
+    "東京" * 50_000,
+    "x" * 70_000 + " y",
+    "a.b" * 30_000,
+    "ab\u00a0" * 3000,
+    ("x" * 4094 + "\t") * 20,
+]
+
+
+@pytest.mark.parametrize("source", LONG, ids=range(len(LONG)))
+def test_long_texts_are_cut_as_in_training(files, alone, source):
+    options, module = {**OPTIONS, "max_windows": 400}, alone()
+    check(module.prepare(module.read(source, about(options)), about(options)), make(options, files)(source))
+
+
+@pytest.mark.parametrize(
+    ("source", "encoding"),
+    [
+        (b"a\0b", "auto"),
+        ("a\0b", "auto"),
+        ("a\0b".encode("utf-16"), "auto"),
+        ("café".encode("utf-16-le"), "auto"),
+        (b"\x01\x02\x03text", "auto"),
+        (b"\x89PNG\r\n\x1a\n" + np.random.default_rng(0).bytes(2000), "auto"),
+        (b"\xff\xfea", "auto"),
+        (b"text\x81\x8d", "auto"),
+        (b"a line\ncaf\xe9\n", "utf-8"),
+        (b"+\n-\xff", "utf-7"),
+        (b"a" * (decoding.MAX_BYTES + 1), "auto"),
+        ("a" * (decoding.MAX_BYTES + 1), "auto"),
+        (None, "auto"),
+        (1.5, "auto"),
+        (np.zeros(3), "auto"),
+        (Path("none.txt"), "auto"),
+        (Path(), "auto"),
+        (Path("a" * 300), "auto"),
+        (Path("/dev/zero"), "auto"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_text_is_refused_in_one_line(files, alone, source, encoding):
+    options, module = {**OPTIONS, "encoding": encoding}, alone()
+    for refuse in (make(options, files), lambda source: module.read(source, about(options))):
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            refuse(source)
+
+
+def test_a_huge_file_is_not_read_as_a_whole(alone, tmp_path):
+    path = tmp_path / "log.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="more than"):
+        alone().read(path, about(OPTIONS))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=200), encoding=st.sampled_from(["auto", "utf-8", "utf-7", "utf-16", "shift_jis"]))
+def test_any_bytes_are_read_or_refused_as_in_training(data, encoding):
+    stated = about({"encoding": encoding})
+    try:
+        expected, _ = decoding.read(data, encoding)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            standalone.read(data, stated)
+    else:
+        assert standalone.read(data, stated) == expected.encode("utf-8", "replace").decode("utf-8")
+
+
+def test_the_code_that_travels_has_the_limits_of_the_preprocess():
+    assert (decoding.MAX_BYTES, decoding._CONTROLS, decoding._CONTROLS_ALLOWED) == (
+        standalone.MAX_BYTES,
+        standalone.CONTROLS,
+        standalone.CONTROLS_ALLOWED,
+    )
+    assert dict(decoding._MARKS) == standalone.MARKS
+    assert (tokenizer._PIECE, tokenizer._LONGEST_PIECE) == (standalone.PIECE, standalone.LONGEST_PIECE)
+    assert (tokenizer._SPACE, BUCKET) == (standalone.SPACE, standalone.BUCKET)
 
 
 @pytest.mark.parametrize("said", ['{"do_lower_case": false}', '{"do_lower_case": true, "strip_accents": false}'])
