@@ -7,6 +7,7 @@ written there.
 
 import importlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -41,11 +42,16 @@ def main() -> None:
             try:
                 from_raw.append(_timed(answer, preprocess.read(_source(calls, source), about)))
             except Exception as error:  # noqa: BLE001 - whatever the code that travels along raises, it was not read
-                unread[number] = (str(error).strip() or type(error).__name__).splitlines()[0]
+                unread[number] = _reason(error)
                 from_raw.append((np.full_like(found[0][0], np.nan), np.nan))
         answers |= _columns("raw", from_raw)
     np.savez(calls / "answers.npz", allow_pickle=False, **answers)
     (calls / "unread.json").write_text(json.dumps(unread), encoding="utf-8")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says, without the places in a graph that TensorFlow puts before it."""
+    return re.sub(r"^(\{\{.*?\}\} *)+", "", str(error).strip()).partition("\n")[0] or type(error).__name__
 
 
 class Absent:
