@@ -124,6 +124,7 @@ def export_model(
     target = path.with_name(f"{path.name}.export") if alone else path
     if alone:
         _take_back(target, path)
+    plugins = {entry.plugin.distribution, source.predictor.preprocess.entry().plugin.distribution} - {_PACKAGES[0]}
     about = _about(entry, source, settings)
     file = about["file"]
     with claimed(target, _check_free, "an export") as folder:
@@ -153,7 +154,7 @@ def export_model(
                 f"{problem.valid}."
             )
         about |= {"bytes": size_of(folder / file), "proof": proof.to_json(), "proven": problem is None}
-        about |= {"versions": versions_of(_PACKAGES), "file": f"../{path.name}" if alone else file}
+        about |= {"versions": versions_of((*_PACKAGES, *sorted(plugins))), "file": f"../{path.name}" if alone else file}
         write_json(folder / ABOUT, about)
         with replace_file(folder / README) as temporary, open_text(temporary) as text:
             text.write(render_readme(about, entry, code=PREPROCESS in code))

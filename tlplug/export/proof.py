@@ -197,9 +197,9 @@ def _run(folder: Path, work: Path) -> tuple[Mapping[str, NDArray[Any]], Mapping[
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    plain = {name: array.astype(np.str_) if array.dtype == object else array for name, array in arrays.items()}
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **plain)
+    # Behind a word, as NumPy has arguments of its own that an array may be called like.
+    plain = {f"array {name}": a.astype(np.str_) if a.dtype == object else a for name, a in arrays.items()}
+    np.savez(path, allow_pickle=False, **plain)
 
 
 def _write(folder: Path, number: int, source: Any) -> dict[str, str]:

@@ -83,7 +83,8 @@ def _columns(name: str, found: Sequence[tuple[np.ndarray, float]]) -> dict[str, 
 
 def _arrays(path: Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name].astype(object) if file[name].dtype.kind == "U" else file[name] for name in file.files}
+        arrays = {name.removeprefix("array "): file[name] for name in file.files}
+    return {name: array.astype(object) if array.dtype.kind == "U" else array for name, array in arrays.items()}
 
 
 def _source(calls: Path, source: Mapping[str, str]) -> Any:

@@ -31,7 +31,8 @@ class Preprocess:
         make_graph: ``make_graph(options, files) -> tf.Module``, the same in operations of TensorFlow, for exports that
             take raw input. Its ``raw`` is the `tf.TensorSpec` of a batch of raw sources, with a name, such as encoded
             pictures, texts or waveforms; called with one it returns the dict of arrays ``[windows, ...]``, and int32
-            ``[batch]``, the windows of each source, or None where each is one and has been made one.
+            ``[batch]``, the windows of each source, or None where each is one and has been made one. Exports keep
+            no assertions of it: what must be refused fails in another operation.
         pool_graph: ``pool_graph(embeddings, options)``, the same as `pool` in `keras.ops`, ``[windows, size]`` to
             ``[pooled size]``; needed for exports where there is a `pool`.
         standalone: name of the module whose file travels with exports as ``preprocess.py``. It needs neither tlplug nor
