@@ -478,6 +478,7 @@ def test_efficientnet_lite0():
     assert [s.name for s in stages] == ["block5c_add", "block3b_add", "block2b_add", "block1a_project_norm", ""]
 
 
+@pytest.mark.slow
 def test_minilm_with_texts_of_any_length():
     architecture = pytest.importorskip("tlplug_text.architecture").Architecture(
         vocabulary=20, layers=6, heads=2, width=8, inner=12, positions=32, normalise=True

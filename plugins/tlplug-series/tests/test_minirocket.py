@@ -68,7 +68,7 @@ def scaled(features, deviations):
     return features
 
 
-@pytest.mark.parametrize("number", [0, 5])
+@pytest.mark.parametrize("number", [0, pytest.param(5, marks=pytest.mark.slow)])
 def test_it_equals_a_computation_step_by_step(minirocket, number):
     series = generate(number + 1, LENGTH, seed=9)[number]
     biases, deviations = minirocket.get_layer("proportions").get_weights()
