@@ -456,6 +456,17 @@ def test_a_run_whose_files_are_not_as_they_were_is_refused(run, tmp_path):
         tlplug.load(copy).export(tmp_path / "out", format="keras")
 
 
+def test_a_run_may_keep_no_examples(dots, cli, tmp_path):
+    data = dots.write(tmp_path / "data")
+    done = cli("train", data, "--no-examples", "--out", tmp_path / "run", *dots.plugins)
+    assert done.code == 0, done.err
+    assert not (tmp_path / "run" / "examples").exists()
+    assert cli("predict", tmp_path / "run", next(data.rglob("*.dots")), *dots.plugins).code == 0
+    refused = cli("export", tmp_path / "run", "--format", "keras", *dots.plugins)
+    assert (refused.code, len(refused.lines)) == (2, 1)
+    assert "The run keeps no held-out examples to prove an export on: it was trained with --no-examples" in refused.err
+
+
 def test_a_format_of_other_modalities_is_refused(model, plugin, tmp_path):
     text = EXPORTERS.replace('loader="LOADER"', 'loader="json", modalities=["image", "text"]')
     plugin(text)

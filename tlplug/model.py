@@ -148,24 +148,28 @@ class Model:
         self.path, self._training = None, tuned._training
         return self
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, examples: bool = True) -> Path:
         """Write the run folder: the model, its figures, answers, report and card.
+
+        Args:
+            path: of the folder.
+            examples: whether it keeps copies of some examples, on which exports are proven.
 
         Raises:
             RunError: there is something of that name already, or it cannot be written.
         """
         path = Path(path)
         with run.new_run(path) as folder:
-            self.write(folder, path)
+            self.write(folder, path, examples=examples)
         return path
 
-    def write(self, folder: Path, path: Path) -> None:
-        """Write the files of a run into `folder`, which will be called `path` when all is there."""
+    def write(self, folder: Path, path: Path, *, examples: bool) -> None:
+        """Write the files of a run into `folder`, which will be called `path` when all is there; see `save`."""
         training = self._training
         if training is None:
             raise UsageError(f"This model was loaded from {str(self.path)!r}: copy that folder instead.")
         self.path = path
-        write_run(folder, path, training, self.metrics, self.info)
+        write_run(folder, path, training, self.metrics, self.info, examples=examples)
 
     def export(
         self,

@@ -14,7 +14,13 @@ from tlplug.training import Training, report_input
 
 
 def write_run(
-    folder: Path, path: Path, training: Training, metrics: Mapping[str, Any], info: Mapping[str, Any]
+    folder: Path,
+    path: Path,
+    training: Training,
+    metrics: Mapping[str, Any],
+    info: Mapping[str, Any],
+    *,
+    examples: bool,
 ) -> None:
     """Write the files of a run.
 
@@ -24,9 +30,11 @@ def write_run(
         training: what training gave.
         metrics: what metrics.json holds.
         info: what run.json holds.
+        examples: whether copies of some examples are kept.
     """
     training.predictor.save(folder / run.MODEL, training.head)
-    write_examples(folder / EXAMPLES, training.data, info["seed"])
+    if examples:
+        write_examples(folder / EXAMPLES, training.data, info["seed"])
     run.write_split(folder, training.data)
     training.evaluation.write_csv(folder / run.PREDICTIONS)
     write_json(folder / run.METRICS, metrics)

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     "--max-unreadable", type=float, default=0.1, show_default=True, help="Stop when more than this share is unreadable."
 )
 @click.option("--tensorboard", metavar="FOLDER", help="Write the figures of each epoch there, for TensorBoard.")
+@click.option("--no-examples", is_flag=True, help="Keep no copies of examples; the run cannot be exported then.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was not finished, as it was asked for then.")
 @reader_option
 @column_options
@@ -150,6 +151,7 @@ def train_run(
     options: Mapping[str, Any],
     seed: int,
     folder: Path | None = None,
+    no_examples: bool = False,
     resume: str | None = None,
     **arguments: Any,
 ) -> Model:
@@ -169,7 +171,7 @@ def train_run(
             partial = stack.enter_context(run.new_run(path, resume=True))
             asked = run.read_request(partial)
             data_options, options, seed = asked["data_options"], asked["options"], asked["seed"]
-            arguments = asked["arguments"]
+            arguments, no_examples = asked["arguments"], asked.get("no_examples", False)
         elif out is None:
             source = Path(data).resolve()
             name = source.stem if source.is_file() else source.name
@@ -192,6 +194,7 @@ def train_run(
             check_request(asked, dataset)
         else:
             values = {"data_options": data_options, "options": options, "seed": seed, "arguments": arguments}
+            values["no_examples"] = no_examples
             with contextlib.suppress(ValueError):  # of a setting that is no number, which training refuses
                 write_json(partial / run.REQUEST, request_of(dataset, values))
         try:
@@ -203,7 +206,7 @@ def train_run(
                 raise
             again = f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
             raise KeyboardInterrupt(f"What was trained is kept. To go on, type: {again}") from error
-        model.write(partial, path)
+        model.write(partial, path, examples=not no_examples)
     return model
 
 

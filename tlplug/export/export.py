@@ -191,8 +191,8 @@ def _check_source(entry: Entry, source: ExportSource) -> None:
         )
     if not source.held_out:
         raise UsageError(
-            "The run keeps no held-out examples to prove an export on: it was made by an older tlplug, its folder "
-            "'examples' was removed, or each of them is larger than 64 MB. Train it again."
+            "The run keeps no held-out examples to prove an export on: it was trained with --no-examples or by an "
+            "older tlplug, its folder 'examples' was removed, or each of them is larger than 64 MB. Train it again."
         )
     kept, count = len(source.held_out), source.all_held_out
     if kept < count:
