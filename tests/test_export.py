@@ -259,6 +259,16 @@ def test_raw_input_is_served_by_the_graph_and_read_by_the_code_that_travels_alon
     )
     (expected,) = model.predict([file])
     assert said.stdout.split("\t") == [str(file), expected.label, f"{expected.probability:.3f}\n"]
+    command = [sys.executable, "-B", tmp_path / "savedmodel" / "predict.py"]
+    (tmp_path / "words.dots").write_text("no numbers")
+    said = subprocess.run(
+        [*command, tmp_path / "words.dots", tmp_path / "none.dots", file], capture_output=True, text=True, check=False
+    )
+    errors = [line for line in said.stderr.splitlines() if line.startswith(str(tmp_path))]
+    assert (said.returncode, len(errors), said.stdout.split("\t")[1]) == (1, 2, expected.label)
+    assert errors[0].startswith(f"{tmp_path / 'words.dots'}\terror\tcould not convert string")
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr.splitlines()[-1]) == (1, "Usage: python predict.py FILE...")
     code = f"import predict; print(max(predict.classify({str(file)!r}).values()))"
     said = subprocess.run(
         [sys.executable, "-Bc", code], capture_output=True, text=True, check=True, cwd=tmp_path / "savedmodel"
@@ -509,6 +519,7 @@ def test_the_command_shows_the_proof(run, dots, cli, tmp_path):
     assert found.code == 0
     assert re.search(r"prepared arrays +0 of 8 +\d\.\de-\d\d +(\S+) +\1 ", found.out)
     assert "model.keras" in found.out
+    assert "export.precision" in cli("exporters", "litert").out
     found = cli("export", run, "--out", tmp_path / "a.keras", "--json", *dots.plugins)
     assert found.json["file"] == str(tmp_path / "a.keras")
     assert found.json["proof"]["arrays"]["changed"] == 0

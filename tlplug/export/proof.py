@@ -120,8 +120,8 @@ class Proof:
                 unread = f", {self.raw.unread} of them not read: {self.raw.reason}" if self.raw.unread else ""
                 found = Problem(
                     f"{self.raw.changed} of {of} from raw input are others{unread}",
-                    "other examples (the page Deploy says what is read differently), or --force to keep it: what "
-                    "preprocess.py prepares is answered as by the run",
+                    "another format, or --force to keep it: its predict.py answers as the run does (docs/deploy.md "
+                    "says what a graph reads differently)",
                 )
         return found
 
@@ -190,7 +190,10 @@ def _run(folder: Path, work: Path) -> tuple[Mapping[str, NDArray[Any]], Mapping[
         reason = lines[-1].strip()[:300] if lines else f"exit code {done.returncode}"
         if done.returncode < 0:
             reason = f"it was ended by {signal.Signals(-done.returncode).name}"
-        raise ExportError(f"The export does not run in a process of its own: {reason}")
+        raise ExportError(
+            f"The export does not run in a process of its own: {reason.rstrip('.')}. Nothing was written. Valid: "
+            "another format or precision."
+        )
     unread = json.loads((work / "unread.json").read_text(encoding="utf-8"))
     with np.load(work / "answers.npz", allow_pickle=False) as file:
         return {name: file[name] for name in file.files}, {int(number): reason for number, reason in unread.items()}

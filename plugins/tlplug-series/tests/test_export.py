@@ -70,7 +70,7 @@ TUNED = ("--strategy", "full", "--epochs", 2, "--set", "tuning.patience=0")
 
 
 @pytest.mark.parametrize(("backbone", "settings"), [("fracast", ()), ("conv1d", TUNED), ("gru", TUNED)])
-@pytest.mark.parametrize("format", ["savedmodel", "litert", "onnx", "keras"])
+@pytest.mark.parametrize("format", ["savedmodel", "litert"])
 def test_series_of_several_channels(command, motions, backbone, settings, format, tmp_path):
     run = motions / f"run-{backbone}"
     if not run.exists():

@@ -55,9 +55,7 @@ def test_articles(articles, minilm, tmp_path, settings):
     check_batch(tmp_path / "savedmodel", run, path)
 
 
-@pytest.mark.parametrize(
-    ("options", "formats"), [({}, ("onnx", "keras")), ({"tuning.lora": 4}, ("savedmodel", "litert"))]
-)
+@pytest.mark.parametrize(("options", "formats"), [({}, ("onnx",)), ({"tuning.lora": 4}, ("litert",))])
 def test_headlines_of_a_network_that_was_trained(articles, minilm, tmp_path, settings, options, formats):
     for path in articles.rglob("*.txt"):
         path.write_text(path.read_text(encoding="utf-8").partition("\n")[0], encoding="utf-8")
