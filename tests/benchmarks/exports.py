@@ -13,7 +13,7 @@ from tests.benchmarks.photos import tux_paint
 from tests.benchmarks.series import archive
 from tests.benchmarks.sounds import voices
 from tests.benchmarks.texts import bbc
-from tlplug.errors import UsageError
+from tlplug.errors import ExportError, UsageError
 
 FORMATS = (
     ("savedmodel", None, "no prediction changed; from raw pictures 1 in 100"),
@@ -62,7 +62,7 @@ def _exported(model: tlplug.Model, folder: Path, format_name: str, precision: st
     options = {"export.precision": precision} if precision else {}
     try:
         exported = model.export(folder, format=format_name, options=options, force=True)
-    except UsageError as error:
+    except (ExportError, UsageError) as error:
         return str(error)
     about, proof = exported.about, exported.proof
     found = [f"{about['bytes'] / 1e6:.1f} MB for {about['weights_bytes'] / 1e6:.1f} MB of weights"]
