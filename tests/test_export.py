@@ -346,7 +346,7 @@ def test_names_of_classes_are_written_as_they_are_or_escaped(dots, tmp_path):
 
 
 def test_modules_of_layers_travel_with_what_they_import(tmp_path, monkeypatch):
-    from tlplug.export.keras_archive import _copy
+    from tlplug.export.travel import file_of, files_with, place
 
     monkeypatch.syspath_prepend(tmp_path / "path")
     files = {
@@ -361,11 +361,17 @@ def test_modules_of_layers_travel_with_what_they_import(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code)
     (tmp_path / "path" / "own" / "__init__.py").write_text("")
-    _copy("own.layers", tmp_path / "code")
+    place(files_with("own.layers"), tmp_path / "code")
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r}); import own.layers; print(own.layers.two)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2\n"
-    with pytest.raises(UsageError, match=r"cannot hold layers of 'nowhere', which is no file"):
-        _copy("nowhere", tmp_path / "code")
+    for name in ("nowhere", "own.nothing", "sys"):
+        with pytest.raises(ExportError, match=rf"The module '{name}', which travels with exports, is not there as a"):
+            file_of(name)
+    (tmp_path / "path" / "own" / "_deep.py").write_text("def later():\n    import tlplug\n\n\nVALUE = 1\n")
+    assert len(files_with("own.layers")) == 4
+    (tmp_path / "path" / "own" / "_deep.py").write_text("import tlplug.model\nVALUE = 1\n")
+    with pytest.raises(ExportError, match=r"The module 'own\._deep' cannot travel with an export"):
+        files_with("own.layers")
 
 
 def test_packages_of_plugins_are_absent_but_for_what_travels_along(tmp_path, monkeypatch):

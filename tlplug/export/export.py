@@ -17,6 +17,7 @@ from tlplug.export.network import Exportable, weights_size
 from tlplug.export.proof import Proof, prove
 from tlplug.export.readme import render_readme
 from tlplug.export.source import ExportSource
+from tlplug.export.travel import file_of, files_with, place
 from tlplug.registry import Entry, registry
 from tlplug.specs import Tolerance, load_reference, parse_options
 from tlplug.storage import open_text, read_json, replace_file, size_of, sync, write_json
@@ -138,8 +139,7 @@ def export_model(
                 "weights_bytes": weights_size(model.network),
             }
             allowed = _converted(entry, model, folder / file, settings)
-        for name, origin in code.items():
-            shutil.copyfile(origin, folder / name)
+        place(code, folder)
         for name in compiled.files:
             (folder / FILES).mkdir(exist_ok=True)
             shutil.copyfile(compiled.file(name), folder / FILES / name)
@@ -239,22 +239,14 @@ def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any]) -> d
     }
 
 
-def _code(entry: Entry, source: ExportSource) -> dict[str, str]:
+def _code(entry: Entry, source: ExportSource) -> dict[str, Path]:
     """Find what is put beside the model: what loads it, and what reads sources for it, by the names that they get.
 
     Raises:
-        ExportError: a module that a plugin names is not there.
+        ExportError: a module that a plugin names is not there, or needs tlplug.
     """
-    preprocess = source.predictor.preprocess.entry()
-    modules = {NETWORK: entry.record.loader}
-    if preprocess.record.standalone is not None:
-        modules |= {PREPROCESS: preprocess.record.standalone, PREDICT: "tlplug.export.predict"}
-    found = {}
-    for name, module in modules.items():
-        spec = None
-        with contextlib.suppress(ModuleNotFoundError):  # of its package
-            spec = importlib.util.find_spec(module)
-        if spec is None or spec.origin is None:
-            raise ExportError(f"The module {module!r}, which travels with exports, is not there.")
-        found[name] = spec.origin
-    return found
+    code, standalone = {NETWORK: file_of(entry.record.loader)}, source.predictor.preprocess.entry().record.standalone
+    if standalone is not None:
+        code |= {PREPROCESS: file_of(standalone), PREDICT: file_of("tlplug.export.predict")}
+        code |= {name: file for name, file in files_with(standalone).items() if file != code[PREPROCESS]}
+    return code

@@ -45,18 +45,18 @@ class Exportable:
         network: prepared arrays ``[rows, ...]`` to probabilities ``[n, classes]``, a functional Keras model. Where an
             example is cut into windows, the rows of a call are those of one example, and there is one answer.
         classes: in the order of the probabilities.
-        about: what export.json will say beside the proof.
+        about: what export.json will say beside the proof; an exporter may add what its loader asks for.
         source: what it is all made from.
     """
 
     network: keras.Model
     classes: tuple[str, ...]
-    about: Mapping[str, Any]
+    about: dict[str, Any]
     source: ExportSource
     _parts: tuple[Any, Any, Callable[[Any], Any]]
 
     @classmethod
-    def of(cls, source: ExportSource, about: Mapping[str, Any]) -> Exportable:
+    def of(cls, source: ExportSource, about: dict[str, Any]) -> Exportable:
         """Load the network of a run and put its head on it.
 
         Raises:

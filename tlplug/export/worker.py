@@ -21,7 +21,7 @@ import numpy as np
 def main() -> None:
     folder, calls = Path(sys.argv[1]), Path(sys.argv[2])
     asked = json.loads((calls / "calls.json").read_text(encoding="utf-8"))
-    sys.meta_path.insert(0, Absent(asked["absent"], folder / "code"))
+    sys.meta_path.insert(0, Absent(asked["absent"], folder))
     sys.path.insert(0, str(folder))
     loader = importlib.import_module("network")
     about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
@@ -57,14 +57,14 @@ def _reason(error: Exception) -> str:
 class Absent:
     """Has packages not be found, but for what travels with the export."""
 
-    def __init__(self, packages: Sequence[str], code: Path) -> None:
-        self._packages, self._code = set(packages), str(code)
+    def __init__(self, packages: Sequence[str], folder: Path) -> None:
+        self._packages, self._folder = set(packages), str(folder)
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         package = name.partition(".")[0]
         if package not in self._packages:
             return None
-        spec = PathFinder.find_spec(name, [self._code] if path is None else path, target)
+        spec = PathFinder.find_spec(name, [self._folder] if path is None else path, target)
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r} travels with the export", name=name)
         return spec

@@ -35,10 +35,11 @@ class Preprocess:
             no assertions of it: what must be refused fails in another operation.
         pool_graph: ``pool_graph(embeddings, options)``, the same as `pool` in `keras.ops`, ``[windows, size]`` to
             ``[pooled size]``; needed for exports where there is a `pool`.
-        standalone: name of the module whose file travels with exports as ``preprocess.py``. It needs neither tlplug nor
-            the plugin. Its ``read(source, about)`` returns what a source holds, as `make_graph` takes it but without
-            the axis of the batch, and its ``prepare(raw, about)`` makes of that the dict of arrays ``[windows, ...]``;
-            ``about`` is what export.json holds.
+        standalone: name of the module whose file travels with exports as ``preprocess.py``, and with it all that it
+            imports of its own package. None of that imports tlplug, but within functions that are not called there.
+            Its ``read(source, about)`` returns what a source holds, as `make_graph` takes it but without the axis of
+            the batch, and its ``prepare(raw, about)`` makes of that the dict of arrays ``[windows, ...]``; ``about`` is
+            what export.json holds.
         suggest: ``suggest(source) -> Mapping``, values for options of backbones that the data call for, such as
             ``{"channels": 6}``. It is asked with some of the data; the chosen backbone gets those of its options that
             nobody has set. It raises `ValueError` for a source it cannot read.

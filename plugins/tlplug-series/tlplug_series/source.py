@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlplug import read_source
 from tlplug_series.delimited import read_delimited
 from tlplug_series.formats import MAX_BYTES, MAX_VALUES
 from tlplug_series.npy import MAGIC, read_array
@@ -48,6 +47,8 @@ def read(source: Any) -> np.ndarray:
 
 
 def _read_file(path: Path) -> bytes:
+    from tlplug import read_source  # here, as the rest travels with exports and does without
+
     try:
         return read_source(path, MAX_BYTES)
     except ValueError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tlplug import read_source
-
 MAX_BYTES = 16 << 20
 """Size of the largest text that is read, in bytes; a thousand pages have three million."""
 
@@ -67,6 +65,8 @@ def _text_of(source: Any, encoding: str) -> tuple[str, str]:
     if isinstance(source, str):
         return source, ""
     if isinstance(source, Path):
+        from tlplug import read_source  # here, as the rest travels with exports and does without
+
         try:
             source = read_source(source, MAX_BYTES)
         except ValueError as error:

@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 from PIL import Image
-from tlplug_vision import decoding, formats, graph, image, standalone
+from tlplug_vision import graph, image, standalone
 
 ASPECTS = ("pad", "squash", "crop")
 
@@ -180,14 +180,6 @@ def test_the_code_that_travels_along_refuses_in_one_line_what_the_preprocess_ref
         assert len(found.splitlines()) == 1, name
     within = encoded(Image.new("1", (1000, 1000)), "PNG")
     np.testing.assert_array_equal(standalone.prepare(within, about)["image"][0], preprocess(within)["image"])
-
-
-def test_the_code_that_travels_along_has_the_limits_of_the_preprocess():
-    assert formats.FORMATS == standalone.FORMATS
-    assert decoding._HEIF_BRANDS == standalone.HEIF_BRANDS
-    assert (decoding.MAX_BYTES, decoding._MAX_SCANS) == (standalone.MAX_BYTES, standalone.MAX_SCANS)
-    assert image.BACKGROUNDS == standalone.BACKGROUNDS
-    assert formats.UNSIGNED_FORMATS == {".tga": "TGA"}
 
 
 def test_heic_without_its_decoder_says_what_to_install(monkeypatch):

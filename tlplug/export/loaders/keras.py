@@ -4,7 +4,6 @@ import functools
 import importlib
 import json
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,10 +18,8 @@ ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 @functools.cache
 def load():
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
-    sys.path.insert(0, str(FOLDER / "code"))  # has the layers that are not Keras' own
-    for file in sorted((FOLDER / "code").rglob("*.py")):
-        name = ".".join(file.relative_to(FOLDER / "code").with_suffix("").parts)
-        importlib.import_module(name.removesuffix(".__init__"))
+    for name in ABOUT["modules"]:  # of the layers that are not Keras' own; they lie beside this file
+        importlib.import_module(name)
     model = keras.saving.load_model(FOLDER / ABOUT["file"], safe_mode=True)
     names = [item["name"] for item in ABOUT["inputs"]]
     call = tf.function(lambda arrays: model(arrays, training=False), reduce_retracing=True, autograph=False)
