@@ -206,7 +206,7 @@ def test_lower_precisions_are_smaller_and_judged_by_what_they_explain(dots, tmp_
     model = tlplug.train(
         dots.write(tmp_path / "data"), head="mlp", options={"head.hidden": "512,512", "head.epochs": 5}
     )
-    found = model.export(tmp_path / "out", format="litert", options={"export.precision": precision})
+    found = model.export(tmp_path / "out", format="litert", options={"exporter.precision": precision})
     assert found.about["bytes"] < share * found.about["weights_bytes"]
     assert found.proof.tolerance.difference == (5e-3 if precision == "float16" else None)
     assert found.proof.arrays.difference > 0
@@ -436,9 +436,9 @@ def test_mistakes_end_in_one_line(run, dots, cli, tmp_path, monkeypatch):
     assert "A format is missing. Valid: --format savedmodel" in refused(run)
     assert "Unknown exporter 'tflight'" in refused(run, "--format", "tflight", "--out", out)
     assert "The ending of 'a.tfl' says no format. Valid: .keras, .tflite, .onnx" in refused(run, "--out", "a.tfl")
-    assert "Unknown option 'export.bits'" in refused(run, "--format", "litert", "--set", "export.bits=8")
+    assert "Unknown option 'exporter.bits'" in refused(run, "--format", "litert", "--set", "exporter.bits=8")
     assert "Option 'precision' cannot be 'int4'" in refused(run, "--format", "litert", "--precision", "int4")
-    assert "Unknown option 'export.precision'" in refused(run, "--format", "keras", "--precision", "int8")
+    assert "Unknown option 'exporter.precision'" in refused(run, "--format", "keras", "--precision", "int8")
     assert "A tolerance is from 0 to 1. Received: nan" in refused(run, "--format", "keras", "--tolerance", "nan")
     assert "A tolerance is from 0 to 1. Received: -1" in refused(run, "--format", "keras", "--tolerance", "-1")
     assert "is that of the format 'litert'. Received: --format keras." in refused(
@@ -525,7 +525,7 @@ def test_the_command_shows_the_proof(run, dots, cli, tmp_path):
     assert found.code == 0
     assert re.search(r"prepared arrays +0 of 8 +\d\.\de-\d\d +(\S+) +\1 ", found.out)
     assert "model.keras" in found.out
-    assert "export.precision" in cli("exporters", "litert").out
+    assert "exporter.precision" in cli("exporters", "litert").out
     found = cli("export", run, "--out", tmp_path / "a.keras", "--json", *dots.plugins)
     assert found.json["file"] == str(tmp_path / "a.keras")
     assert found.json["proof"]["arrays"]["changed"] == 0

@@ -186,7 +186,7 @@ def test_a_run_predicts_without_a_framework(photos, python, tmp_path, monkeypatc
 def test_exports_give_the_answers_of_the_run(photos, tmp_path):
     model = tlplug.train(photos, seed=0)
     for name, precision in (("savedmodel", None), ("onnx", None), ("litert", "float32"), ("litert", "float16")):
-        options = {"export.precision": precision} if precision else {}
+        options = {"exporter.precision": precision} if precision else {}
         exported = model.export(tmp_path / f"{name}-{precision}", format=name, options=options)
         arrays, raw = exported.proof.arrays, exported.proof.raw
         assert (arrays.examples, arrays.changed) == (48, 0)
@@ -194,5 +194,5 @@ def test_exports_give_the_answers_of_the_run(photos, tmp_path):
         assert raw.changed <= (1 if name == "savedmodel" else 0)
         if precision == "float32":
             assert exported.about["bytes"] == pytest.approx(exported.about["weights_bytes"], rel=0.02)
-    whole = model.export(tmp_path / "int8", format="litert", options={"export.precision": "int8"}).proof.arrays
+    whole = model.export(tmp_path / "int8", format="litert", options={"exporter.precision": "int8"}).proof.arrays
     assert whole.accuracy_after >= whole.accuracy_before - 1 / 48 - 1e-9

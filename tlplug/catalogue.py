@@ -136,10 +136,6 @@ def load_plugin(path: str | Path) -> Plugin:
     return registry().load_file(Path(path))
 
 
-_ADDRESSES = {"exporter": "export"}
-"""What options of a kind are set by, where that is not its name."""
-
-
 def describe(entry: Entry) -> dict[str, Any]:
     """Return what a record says of itself, as JSON can hold it."""
     record = entry.record
@@ -160,7 +156,7 @@ def describe(entry: Entry) -> dict[str, Any]:
     if hasattr(record, "options"):
         described["options"] = [
             {
-                "name": f"{_ADDRESSES.get(entry.kind, entry.kind)}.{option.name}",
+                "name": f"{entry.kind}.{option.name}",
                 "type": option.type.__name__,
                 "default": option.default,
                 "choices": list(option.choices),

@@ -187,7 +187,7 @@ class Model:
                 ending of the format, ``photos.tflite``, it is that of the model alone, and the rest goes into
                 ``photos.tflite.export``.
             format: ``savedmodel``, ``keras``, ``litert``, ``onnx`` or a plugin's; by the path's ending when None.
-            options: of the exporter, by address: ``{"export.precision": "int8"}``.
+            options: of the exporter, by address: ``{"exporter.precision": "int8"}``.
             tolerance: the largest difference of a probability, instead of the format's own.
             force: keep the export even where it gives other answers.
 
@@ -201,7 +201,7 @@ class Model:
 
             tlplug.load("runs/photos").export("photos.tflite").proof.arrays.difference
         """
-        path, settings = Path(path), options_for("export", options or {}, "format")
+        path, settings = Path(path), options_for("exporter", options or {}, "format")
         name = format or format_of(path)
         check_export(path, name, settings, tolerance)
         with tempfile.TemporaryDirectory(prefix="tlplug-export-") as folder:

@@ -50,7 +50,7 @@ def _int8(folder: Path) -> tuple[str, str]:
     for seed in range(SPLITS):
         model = tlplug.train(tlplug.load_data(tux_paint(folder / "tux"), seed=seed), seed=seed)
         shutil.rmtree(folder / "export", ignore_errors=True)
-        options = {"export.precision": "int8"}
+        options = {"exporter.precision": "int8"}
         arrays = model.export(folder / "export", format="litert", options=options, force=True).proof.arrays
         before.append(arrays.accuracy_before)
         after.append(arrays.accuracy_after)
@@ -59,7 +59,7 @@ def _int8(folder: Path) -> tuple[str, str]:
 
 def _exported(model: tlplug.Model, folder: Path, format_name: str, precision: str | None) -> str:
     shutil.rmtree(folder, ignore_errors=True)
-    options = {"export.precision": precision} if precision else {}
+    options = {"exporter.precision": precision} if precision else {}
     try:
         exported = model.export(folder, format=format_name, options=options, force=True)
     except (ExportError, UsageError) as error:

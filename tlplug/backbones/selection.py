@@ -97,7 +97,7 @@ def options_for(part: str, options: Mapping[str, Any], what: str) -> dict[str, A
     Raises:
         OptionError: one is of another part.
 
-    >>> options_for("export", {"export.precision": "int8"}, "format")
+    >>> options_for("exporter", {"exporter.precision": "int8"}, "format")
     {'precision': 'int8'}
     """
     for address in options:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--precision", metavar="NAME", help="Of litert: float32, float16, dynamic or int8.")
 @click.option("--tolerance", type=float, help="The largest difference of a probability.")
 @click.option("--force", is_flag=True, help="Keep the export even where it gives other answers.")
-@click.option("--set", "settings", multiple=True, metavar="export.NAME=VALUE", help="Set an option of the format.")
+@click.option("--set", "settings", multiple=True, metavar="exporter.NAME=VALUE", help="Set an option of the format.")
 @common
 def export(
     run: str,
@@ -51,7 +51,7 @@ def export(
 
     if not format_name and not out:
         raise UsageError("A format is missing. Valid: --format savedmodel, keras, litert or onnx (tlplug exporters).")
-    options = parse_settings(settings, export__precision=precision)
+    options = parse_settings(settings, exporter__precision=precision)
     name = format_name or format_of(Path(str(out)))
     model = load(run)
     exported = model.export(

@@ -74,7 +74,7 @@ def check_export(path: Path, format: str, options: Mapping[str, Any], tolerance:
         OptionError: an option that it does not have.
     """
     entry = registry().get("exporter", format)
-    parse_options("export", entry.record.options, options)
+    parse_options("exporter", entry.record.options, options)
     if tolerance is not None and not 0 <= tolerance <= 1:
         raise UsageError(f"A tolerance is from 0 to 1. Received: {tolerance}. Valid: --tolerance 1e-3.")
     for other in registry().entries("exporter"):
@@ -116,11 +116,10 @@ def export_model(
         ExportError: the export gives other answers; nothing is left of it.
         RunError: another process writes it, or it cannot be written.
     """
-    check_export(path, format, options, tolerance)
     entry = registry().get("exporter", format)
     _check_source(entry, source)
     record, compiled = entry.record, source.predictor.compiled
-    settings, code = parse_options("export", record.options, options), _code(entry, source)
+    settings, code = parse_options("exporter", record.options, options), _code(entry, source)
     alone = _is_ending(entry, path)
     target = path.with_name(f"{path.name}.export") if alone else path
     if alone:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import textwrap
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
-from tlplug_vision import graph, image, standalone
+from tlplug_vision import exif, graph, image, standalone
 
 ASPECTS = ("pad", "squash", "crop")
 
@@ -67,6 +70,67 @@ def test_the_graph_gives_nearly_the_same_pixels(aspect, background):
         difference = np.abs(preprocess(content)["image"].astype(int) - pixels)
         assert difference.mean() < 0.6, name  # of 255
         assert difference.max() <= 8, name
+
+
+def with_exif(content, metadata):
+    """A JPEG with metadata of one's own making before all others."""
+    return with_segment(content, b"Exif\0\0" + metadata)
+
+
+def with_segment(content, segment):
+    return content[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + content[2:]
+
+
+def orientation_exif(number, order="<", kind=3, before=()):
+    """Metadata with an orientation, behind as many other tags as stated."""
+    entries = [struct.pack(f"{order}HHI4s", tag, 2, 1, b"x") for tag in before]
+    entries.append(struct.pack(f"{order}HHIHH", 0x0112, kind, 1, number, 0))
+    mark = b"II" if order == "<" else b"MM"
+    header = mark + struct.pack(f"{order}HIH", 42, 8, len(entries))
+    return header + b"".join(entries) + bytes(4)
+
+
+def turned_files():
+    plain = encoded(picture((300, 200)), "JPEG", quality=95)
+    for number in range(10):
+        yield f"little endian {number}", with_exif(plain, orientation_exif(number))
+    for number in (6, 7):
+        yield f"big endian {number}", with_exif(plain, orientation_exif(number, ">", before=(0x010F, 0x0110)))
+    large = encoded(picture((1600, 1200)), "JPEG", quality=95, icc_profile=bytes(100_000))
+    yield "decoded smaller", with_exif(large, orientation_exif(6))
+    turned = Image.Exif()
+    turned[0x0112] = 8
+    yield "behind a profile", encoded(picture((300, 200)), "JPEG", exif=turned, icc_profile=bytes(3000), quality=95)
+    yield "filled up", plain[:2] + b"\xff\xff" + with_exif(plain, orientation_exif(6))[2:]
+    yield "other data first", with_segment(with_exif(plain, orientation_exif(3)), b"http://ns.adobe.com/xap/1.0/\0<x/>")
+    yield "damaged", with_exif(plain, b"II*\0\xff\xff\xff\x00")
+    yield "cut off", with_exif(plain, orientation_exif(6)[:12])
+    yield "none", plain
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_the_graph_turns_jpegs_as_the_preprocess_does(aspect):
+    import tensorflow as tf
+
+    settings = options(aspect)
+    module, preprocess = graph.make(settings, {}), image.make(settings, {})
+    run = tf.function(lambda raw: module(raw)[0]["image"], input_signature=[module.raw])
+    names, contents = zip(*turned_files(), strict=True)
+    for name, content, pixels in zip(names, contents, run(tf.constant(contents)).numpy(), strict=True):
+        difference = np.abs(preprocess(content)["image"].astype(int) - pixels)
+        assert difference.mean() < 0.6, name
+        assert difference.max() <= 8, name
+
+
+@given(damage=st.binary(max_size=60), place=st.integers(0, 80))
+@settings(max_examples=100, deadline=None)
+def test_damaged_metadata_are_no_error(damage, place):
+    import tensorflow as tf
+
+    plain = encoded(picture((30, 20)), "JPEG")
+    content = with_exif(plain, orientation_exif(6))
+    content = content[:place] + damage + content[place:]
+    assert 1 <= int(exif.orientation(tf.constant(content))) <= 8
 
 
 def other_files():
