@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,8 +41,8 @@ def test_what_travels_along_prepares_as_in_training(text, most):
     raw = standalone.read(text, about(max_characters=most))
     try:
         expected = make({"input_shape": (), **OPTIONS, "max_characters": most}, {})(text)["text"]
-    except ValueError:
-        with pytest.raises(ValueError, match="no words"):
+    except ValueError as error:
+        with pytest.raises(ValueError, match=f"^{re.escape(str(error))}$"):
             standalone.prepare(raw, about())
         return
     arrays = standalone.prepare(raw, about(max_characters=most))
@@ -50,3 +54,25 @@ def test_files_and_bytes_are_read_as_stated(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
     assert standalone.read(tmp_path / "a.txt", about()) == standalone.read("\ufeffcafé", about()) == "café"
     assert standalone.read(b"caf\xe9", about(encoding="latin-1")) == "café"
+
+
+@pytest.mark.parametrize("source", [b"caf\xe9", b"a\0b", "\ud800", None, bytes((16 << 20) + 1)])
+def test_what_the_real_one_refuses_is_refused_in_the_same_words(source, tmp_path):
+    sources = [source]
+    if isinstance(source, bytes):
+        sources.append(tmp_path / "a.txt")
+        sources[1].write_bytes(source)
+    for each in sources:
+        with pytest.raises(ValueError, match=r"\S") as expected:
+            make({"input_shape": (), **OPTIONS}, {})(each)
+        with pytest.raises(ValueError, match=re.escape(str(expected.value).partition(".")[0])):
+            standalone.read(each, about())
+
+
+def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow():
+    source = (
+        f"import runpy, sys; sys.modules['tlplug'] = None; runpy.run_path({standalone.__file__!r});"
+        "print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

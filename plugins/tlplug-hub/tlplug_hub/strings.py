@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tlplug import read_source
-
 MAX_CHARACTERS = 20_000
 """Characters of a text that count unless stated otherwise: some 3,000 words."""
 
@@ -36,14 +34,14 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
     """
     import numpy as np
 
-    from tlplug import OptionError
-
     if tuple(options.get("input_shape") or ()):
         raise ValueError(f"Texts as they are need a network that takes strings. Received: {options['input_shape']}.")
     encoding, most = options.get("encoding", "utf-8"), options.get("max_characters", MAX_CHARACTERS)
     try:
         "text".encode(encoding)
     except (LookupError, ValueError) as error:
+        from tlplug import OptionError  # here and below, as the rest travels with exports and does without
+
         raise OptionError(f"Unknown text encoding {encoding!r}. Valid: utf-8, latin-1, cp1252, utf-16 ...") from error
 
     def preprocess(source: Any) -> dict[str, Any]:
@@ -70,6 +68,8 @@ def read(source: Any, encoding: str = "utf-8") -> str:
     'café'
     """
     if isinstance(source, Path):
+        from tlplug import read_source
+
         source = read_source(source, MAX_BYTES)
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
