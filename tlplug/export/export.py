@@ -100,7 +100,7 @@ def export_model(
     tolerance: float | None = None,
     force: bool = False,
 ) -> Export:
-    """Write a run as another format, into a new folder.
+    """Write a run as another format, into a new folder; `check_export` is to be asked first.
 
     Args:
         source: the run.
@@ -112,7 +112,7 @@ def export_model(
         force: keep the export even where the proof fails.
 
     Raises:
-        UsageError: see `check_export`; or the format cannot hold the model.
+        UsageError: there is something at the path; the run cannot be exported, or not to this format.
         ExportError: the export gives other answers; nothing is left of it.
         RunError: another process writes it, or it cannot be written.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import filecmp
 import importlib.util
 import shutil
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,7 @@ def files_with(module: str) -> dict[str, Path]:
 def _spec(name: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # a package that is not there, or something within a module
+    except (ModuleNotFoundError, ValueError):  # not there, or something within a module; ValueError: __main__
         return None
 
 
@@ -71,9 +72,15 @@ def _imports(node: ast.AST, package: str) -> Iterator[str]:
 
 
 def place(files: Mapping[str, Path], folder: Path) -> None:
-    """Copy files to their places below a folder, in packages that hold nothing else."""
+    """Copy files to their places below a folder, in packages that hold nothing else.
+
+    Raises:
+        ExportError: another file has such a place.
+    """
     for name, origin in files.items():
         target = folder / name
+        if target.exists() and not filecmp.cmp(origin, target, shallow=False):
+            raise ExportError(f"Two files of the export would be called {name!r}. Rename that of the plugin.")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, target)
         for parent in Path(name).parents[:-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import subprocess
 import sys
@@ -174,10 +175,18 @@ def test_pooling_in_a_graph_is_the_same(kind, windows):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow():
-    source = (
-        f"import runpy, sys; sys.modules['tlplug'] = None; runpy.run_path({standalone.__file__!r});"
-        "print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+ALONE = """
+import json, runpy, sys
+from pathlib import Path
+sys.modules["tlplug"] = None
+code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
+arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
+print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
+"""
+
+
+def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(noise, encode, tmp_path):
+    (tmp_path / "a.wav").write_bytes(encode(noise(seconds=1.5)))
+    command = [sys.executable, "-c", ALONE, standalone.__file__, json.dumps(dict(DEFAULTS)), tmp_path / "a.wav"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'waveform': [3, 15600]} set()"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -69,10 +70,25 @@ def test_what_the_real_one_refuses_is_refused_in_the_same_words(source, tmp_path
             standalone.read(each, about())
 
 
-def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow():
-    source = (
-        f"import runpy, sys; sys.modules['tlplug'] = None; runpy.run_path({standalone.__file__!r});"
-        "print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+ALONE = """
+import json, runpy, sys
+from pathlib import Path
+sys.modules["tlplug"] = None
+code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
+arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
+print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
+"""
+
+
+def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
+    (tmp_path / "a.txt").write_text("some words")
+    command = [
+        sys.executable,
+        "-c",
+        ALONE,
+        standalone.__file__,
+        json.dumps({"input_shape": (), **OPTIONS}),
+        tmp_path / "a.txt",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'text': [1]} set()"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -282,10 +283,25 @@ def test_what_is_no_series_is_refused_as_by_the_real_one():
         graph.make({"input_shape": (4,)}, {})
 
 
-def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow():
-    source = (
-        f"import runpy, sys; sys.modules['tlplug'] = None; runpy.run_path({standalone.__file__!r});"
-        "print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+ALONE = """
+import json, runpy, sys
+from pathlib import Path
+sys.modules["tlplug"] = None
+code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
+arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
+print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
+"""
+
+
+def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
+    (tmp_path / "a.csv").write_text("1\n2\n4\n8\n")
+    command = [
+        sys.executable,
+        "-c",
+        ALONE,
+        standalone.__file__,
+        json.dumps({**DEFAULTS, "input_shape": (16, 1)}),
+        tmp_path / "a.csv",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'series': [1, 16, 1]} set()"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -292,12 +293,22 @@ def test_case_and_accents_are_as_the_checkpoint_says(checkpoint, alone, said):
     check(module.prepare(module.read(text, about(OPTIONS)), about(OPTIONS)), make(OPTIONS, files)(text))
 
 
-def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow():
-    source = (
-        "import sys; sys.modules['tlplug'] = None; import runpy;"
-        "runpy.run_path(sys.argv[1]); print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source, standalone.__file__], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"
+ALONE = """
+import json, runpy, sys
+from pathlib import Path
+sys.modules["tlplug"] = None
+code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
+arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
+print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
+"""
+
+
+def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(files, tmp_path):
+    (tmp_path / "files").mkdir()
+    for name, path in files.items():
+        shutil.copyfile(path, tmp_path / "files" / name)
+    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
+    (tmp_path / "a.txt").write_text("some words")
+    command = [sys.executable, "-c", ALONE, tmp_path / "preprocess.py", json.dumps(SHORT), tmp_path / "a.txt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'token_ids': [1, 16], 'mask': [1, 16]} set()"

@@ -46,15 +46,15 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> Callable[[Any
         OptionError: a length that the network does not have, or an unknown encoding.
         ValueError: the checkpoint's files are damaged.
     """
-    from tlplug import OptionError
-
     max_length, encoding = options.get("max_length", MAX_LENGTH), options.get("encoding", AUTO)
     limit = read_json(files[CONFIG]).get("max_position_embeddings") if CONFIG in files else None
-    if isinstance(limit, int) and max_length > limit:
-        raise OptionError(f"Option 'max_length' is {limit} or less for this network. Received: {max_length}.")
     try:
+        if isinstance(limit, int) and max_length > limit:
+            raise ValueError(f"Option 'max_length' is {limit} or less for this network. Received: {max_length}.")
         check_encoding(encoding)
     except ValueError as error:
+        from tlplug import OptionError  # here, as the rest travels with exports and does without
+
         raise OptionError(str(error)) from error
     tokenizer = load(files)
     split = options.get("long", "split") == "split"

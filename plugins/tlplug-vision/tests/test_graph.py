@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import subprocess
 import sys
@@ -81,10 +82,17 @@ def with_segment(content, segment):
     return content[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + content[2:]
 
 
+def with_segment_last(content, segment):
+    """A JPEG with metadata in front of its tables, behind all others."""
+    place = content.index(b"\xff\xdb")
+    return content[:2] + content[2:place] + with_segment(content[:2], segment)[2:] + content[place:]
+
+
 def orientation_exif(number, order="<", kind=3, before=()):
     """Metadata with an orientation, behind as many other tags as stated."""
     entries = [struct.pack(f"{order}HHI4s", tag, 2, 1, b"x") for tag in before]
-    entries.append(struct.pack(f"{order}HHIHH", 0x0112, kind, 1, number, 0))
+    value = struct.pack(f"{order}HH", number, 0) if kind == 3 else struct.pack(f"{order}I", number)
+    entries.append(struct.pack(f"{order}HHI", 0x0112, kind, 1) + value)
     mark = b"II" if order == "<" else b"MM"
     header = mark + struct.pack(f"{order}HIH", 42, 8, len(entries))
     return header + b"".join(entries) + bytes(4)
@@ -96,7 +104,9 @@ def turned_files():
         yield f"little endian {number}", with_exif(plain, orientation_exif(number))
     for number in (6, 7):
         yield f"big endian {number}", with_exif(plain, orientation_exif(number, ">", before=(0x010F, 0x0110)))
-    large = encoded(picture((1600, 1200)), "JPEG", quality=95, icc_profile=bytes(100_000))
+    yield "a long number", with_exif(plain, orientation_exif(8, kind=4))
+    large = encoded(picture((1600, 1200)), "JPEG", quality=95, icc_profile=bytes(300_000))
+    yield "far behind", with_segment_last(large, b"Exif\0\0" + orientation_exif(5))
     yield "decoded smaller", with_exif(large, orientation_exif(6))
     turned = Image.Exif()
     turned[0x0112] = 8
@@ -306,3 +316,20 @@ def test_a_program_of_the_graph_refuses_what_it_does_not_read(tmp_path):
     assert shape == "(2, 64, 48, 3)"
     for line, content in zip(lines, contents[1:], strict=True):
         assert f"it starts with {content[:12].hex(' ')}. Valid: JPEG, PNG, GIF and BMP." in line
+
+
+ALONE = """
+import json, runpy, sys
+from pathlib import Path
+sys.modules["tlplug"] = None
+code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
+arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
+print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
+"""
+
+
+def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(picture((300, 200))))
+    command = [sys.executable, "-c", ALONE, standalone.__file__, json.dumps(options()), tmp_path / "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'image': [1, 64, 48, 3]} set()"

@@ -13,29 +13,25 @@ if TYPE_CHECKING:
 SIDEWAYS = 5
 """From this orientation on, width and height are swapped."""
 
-_LENGTH = 1 << 18
-"""Bytes in which the metadata are looked for; they stand before the pixels, and are 64 kB at most."""
-
 _ENTRIES = 512
 """Tags that are looked at."""
 
 _MARK, _EXIF, _PIXELS = 0xFF, 0xE1, (0xD9, 0xDA)
 _NAME, _LITTLE_ENDIAN = b"Exif\0\0", b"I"
-_ORIENTATION, _SHORT = 0x0112, 3
+_ORIENTATION, _SHORT, _LONG = 0x0112, 3, 4
 
 
 def orientation(content: tf.Tensor) -> tf.Tensor:
     """Return the orientation of a picture, int32 scalar from 1 to 8.
 
-    It is 1, upright, where the file is no JPEG or has none.
+    It is 1, upright, where the file is no JPEG or has none. One that stands in XMP alone is not seen.
 
     Args:
         content: a file, string scalar.
     """
     import tensorflow as tf
 
-    start = tf.strings.substr(content, 0, _LENGTH)
-    data = tf.pad(tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int32), [[0, 16]])
+    data = tf.pad(tf.io.decode_raw(content, tf.uint8), [[0, 16]])
     place = _find(data)
     return tf.cond(place > 0, lambda: _read(data, place), lambda: 1)
 
@@ -57,12 +53,12 @@ def _find(data: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
     end = tf.size(data) - 16
-    name = tf.constant(list(_NAME))
+    name = tf.constant(list(_NAME), tf.uint8)
 
     def step(place: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         kind = data[place + 1]
         is_exif = (kind == _EXIF) & tf.reduce_all(data[place + 4 : place + 10] == name)
-        stops = (data[place] != _MARK) | tf.reduce_any(kind == tf.constant(_PIXELS))
+        stops = (data[place] != _MARK) | tf.reduce_any(kind == tf.constant(_PIXELS, tf.uint8))
         after = tf.where(kind == _MARK, place + 1, place + 2 + _number(data, place + 2, 2, little=False))
         return tf.where(stops | is_exif, end, after), tf.where(is_exif & ~stops, place + 10, 0)
 
@@ -80,10 +76,12 @@ def _read(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
     table = start + _number(data, start + 4, 4, little=little)
     count = tf.clip_by_value(_number(data, table, 2, little=little), 0, _ENTRIES)
     tags = table + 2 + 12 * tf.range(count)
-    is_it = (_number(data, tags, 2, little=little) == _ORIENTATION) & (
-        _number(data, tags + 2, 2, little=little) == _SHORT
+    kinds = _number(data, tags + 2, 2, little=little)
+    numbers = tf.where(
+        kinds == _LONG, _number(data, tags + 8, 4, little=little), _number(data, tags + 8, 2, little=little)
     )
-    values = tf.boolean_mask(_number(data, tags + 8, 2, little=little), is_it)
+    is_it = (_number(data, tags, 2, little=little) == _ORIENTATION) & ((kinds == _SHORT) | (kinds == _LONG))
+    values = tf.boolean_mask(numbers, is_it)
     last = tf.concat([[1], values], axis=0)[-1]
     return tf.where((last >= 1) & (last <= 8), last, 1)
 
@@ -93,6 +91,6 @@ def _number(data: tf.Tensor, places: tf.Tensor, size: int, *, little: tf.Tensor 
     import tensorflow as tf
 
     place = tf.clip_by_value(tf.expand_dims(places, -1) + tf.range(size), 0, tf.size(data) - 1)
-    digits = tf.gather(data, place)
+    digits = tf.cast(tf.gather(data, place), tf.int32)
     ordered = tf.where(little, tf.reverse(digits, [-1]), digits)
     return tf.reduce_sum(ordered * tf.constant([256**power for power in reversed(range(size))]), axis=-1)

@@ -3,7 +3,7 @@
 It follows Pillow step by step: a JPEG is decoded at the scale that Pillow's draft mode takes, what is still much too
 large is reduced by a whole number first, the resizing averages over what it leaves out, and what an EXIF orientation
 turns is turned then. What differs from `tlplug_vision.image`: JPEG, PNG, GIF and BMP are read alone, and the
-orientation of JPEGs alone.
+orientation of JPEGs alone, out of their EXIF metadata alone.
 """
 
 from __future__ import annotations
