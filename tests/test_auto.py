@@ -71,14 +71,14 @@ def waves(tmp_path, cache, monkeypatch):
     return write(tmp_path / "waves", 40)
 
 
-def write(folder, count, parts=("",)):
+def write(folder, count, parts=("",), noise=0.4):
     generator = np.random.default_rng(0)
     for part in parts:
         for name, turns in (("slow", 3), ("fast", 5)):
             (folder / part / name).mkdir(parents=True)
             for number in range(count):
                 angles = 2 * np.pi * turns * np.arange(32) / 32 + generator.uniform(0, 6)
-                wave = np.sin(angles) + generator.normal(0, 0.4, 32)
+                wave = np.sin(angles) + generator.normal(0, noise, 32)
                 np.save(folder / part / name / f"{number}.npy", wave[:, None].astype(np.float32))
     return folder
 
@@ -218,6 +218,16 @@ def test_what_was_better_but_comes_to_no_number_on_all_examples_stays_frozen(wav
     model.save(tmp_path / "run")
     assert "frozen, as tuning it on all examples came to no number" in (tmp_path / "run" / "README.md").read_text()
     assert "on all examples: The loss became no number in epoch 1." in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_stages_that_the_best_backbone_does_not_have_leave_it_frozen(train, tmp_path):
+    done = train("run", "--stages", 3, data=write(tmp_path / "noisy", 40, noise=1.2))
+    assert done.code == 0, done.err
+    tuning = tuning_of(tmp_path / "run")
+    assert [trial["backbone"] for trial in tuning["tried"] if trial["taken"]][-1] == "spectrum"
+    (remark,) = [remark for remark in tuning["remarks"] if remark.startswith("It stays frozen: ")]
+    assert remark in done.err
+    assert (tuning["stages"], tuning["epochs_trained"]) == (0, 0)
 
 
 def test_a_stage_that_no_backbone_has_is_known_before_any_work(waves, tmp_path, monkeypatch):

@@ -39,6 +39,23 @@ def application(name, size=None):
     return getattr(keras.applications, name)(input_shape=shape, include_top=False, weights=None, pooling="avg")
 
 
+def test_an_axis_before_that_of_the_examples_is_no_cut():
+    """Queries, keys and values are often one tensor with three in front, as many as anything may be laid out with."""
+    inputs = keras.Input((5, 8))
+    x = layers.Dense(8, name="below")(inputs)
+    x = layers.Reshape((5, 3, 8))(layers.Dense(24, name="qkv")(x))
+    x = ops.transpose(x, (2, 0, 1, 3))
+    x = layers.Dense(8, name="each")(x)
+    x = ops.sum(x, axis=0)
+    model = keras.Model(inputs, layers.GlobalAveragePooling1D()(layers.Dense(8, name="top")(x)))
+    for stage in stages_of(model):
+        if stage.name:
+            trunk, _ = split_at(model, stage.name)
+            assert trunk(np.zeros((7, 5, 8), np.float32)).shape[0] == 7
+    with pytest.raises(UsageError):
+        split_at(model, "each")
+
+
 def examples(model, count=3, length=6):
     """Arrays for the inputs of a model by name, drawn from a generator."""
     generator = np.random.default_rng(0)

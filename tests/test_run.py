@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 import pytest
 
-from tlplug import load_data, load_plugin, run
+from tlplug import claim, load_data, load_plugin, run
 from tlplug.claim import partial_path
 from tlplug.errors import DamagedRunError, RunError
 
@@ -107,6 +107,7 @@ def test_checkpoints_are_not_removed_in_silence(tmp_path, notes):
     stale = tmp_path / "run.partial"
     (stale / "model").mkdir(parents=True)
     with pytest.raises(KeyboardInterrupt), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is tested
+        (folder / "request.json").write_text("{}")
         (folder / "checkpoints").mkdir()
         raise KeyboardInterrupt
     assert notes == []
@@ -117,7 +118,7 @@ def test_checkpoints_are_not_removed_in_silence(tmp_path, notes):
     assert f"--resume {str(tmp_path / 'run')!r}" in note
 
 
-@pytest.mark.parametrize("error", [ValueError, SystemExit, MemoryError])
+@pytest.mark.parametrize("error", [ValueError, SystemExit, MemoryError, KeyboardInterrupt])
 def test_an_error_removes_the_partial_run(tmp_path, error):
     with pytest.raises(error), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is what is tested
         (folder / "file").write_text("half")
@@ -125,14 +126,48 @@ def test_an_error_removes_the_partial_run(tmp_path, error):
     assert names(tmp_path) == []
 
 
-def test_an_interruption_leaves_the_partial_run(tmp_path):
-    with pytest.raises(KeyboardInterrupt), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is tested
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_an_error_leaves_what_has_checkpoints(tmp_path, error):
+    with pytest.raises(error), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is tested
+        (folder / "request.json").write_text("{}")
+        (folder / "checkpoints").mkdir()
         (folder / "file").write_text("half")
-        raise KeyboardInterrupt
+        raise error
     assert (tmp_path / "run.partial" / "file").read_text() == "half"
-    with run.new_run(tmp_path / "run") as folder:
+    with run.new_run(tmp_path / "run", resume=True) as folder:
+        assert names(folder) == ["checkpoints", "lock", "request.json"]
         (folder / "new").write_text("1")
     assert names(tmp_path) == ["run", "run/new"]
+
+
+def test_until_it_has_its_name_a_run_can_be_gone_on_with(tmp_path, monkeypatch):
+    """Killed at the last moment, it must not be one that is neither complete nor to go on with."""
+    synced, seen = claim.sync_folder, []
+
+    def sync_folder(folder):
+        synced(folder)
+        seen.extend(names(folder))
+
+    monkeypatch.setattr(claim, "sync_folder", sync_folder)
+    with run.new_run(tmp_path / "run") as folder:
+        (folder / "request.json").write_text("{}")
+        (folder / "checkpoints").mkdir()
+    assert seen == ["checkpoints", "lock", "request.json"]
+    assert names(tmp_path / "run") == []
+
+
+def test_what_another_process_finished_while_this_one_began_is_refused_at_once(tmp_path):
+    path, checked = tmp_path / "run", run.check_free
+
+    def check_free(name):
+        checked(name)
+        if not calls:
+            path.mkdir()  # as another process does now
+        calls.append(name)
+
+    calls = []
+    with pytest.raises(RunError, match="already"), claim.claimed(path, check_free, "a run"):
+        pytest.fail("the work began")
 
 
 def test_a_link_in_a_stale_partial_run_is_not_followed(tmp_path):
@@ -165,7 +200,8 @@ def test_a_signal_leaves_the_partial_run_and_the_next_one_starts_afresh(tmp_path
     process.send_signal(how)
     process.communicate(timeout=30)
     assert process.returncode == -how
-    assert names(tmp_path) == ["run.partial", "run.partial/deep", "run.partial/deep/file", "run.partial/lock"]
+    left = ["run.partial", "run.partial/deep", "run.partial/deep/file", "run.partial/lock"]
+    assert names(tmp_path) == ([] if how == signal.SIGINT else left)  # interrupted, it has nothing to go on with
     with run.new_run(tmp_path / "run") as folder:
         assert not (folder / "deep").exists()
     assert names(tmp_path) == ["run"]
@@ -174,7 +210,7 @@ def test_a_signal_leaves_the_partial_run_and_the_next_one_starts_afresh(tmp_path
 def test_a_name_that_another_process_is_writing_is_refused_and_left_alone(tmp_path, python):
     process = python(WRITE, tmp_path / "run", stdin=-1)
     assert process.stdout.readline() == "writing\n"
-    check_refused(tmp_path / "run", r"Another process is writing .*run'\. Choose another name with --out\.")
+    check_refused(tmp_path / "run", r"Another process is writing .*run'\. Wait for it, or write to another name\.")
     assert (tmp_path / "run.partial" / "deep" / "file").exists()
     assert process.communicate("\n", timeout=30) == ("done\n", "")
     assert names(tmp_path) == ["run", "run/deep", "run/deep/file"]

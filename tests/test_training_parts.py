@@ -101,6 +101,62 @@ def test_each_variable_has_a_rate_of_its_own():
     assert moved[2] == 0
 
 
+def test_each_variable_decays_at_its_own_rate():
+    import keras
+
+    from tlplug.training.optimizer import RatedAdamW
+
+    variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in ("a", "b", "c", "bias")]
+    optimizer = RatedAdamW(0.1, [1.0, 0.5, 0.0, 1.0], weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.apply([np.zeros(2, np.float32)] * 4, variables)
+    assert [float(np.asarray(variable)[0]) for variable in variables] == pytest.approx([0.95, 0.975, 1.0, 1.0])
+    assert optimizer.get_config()["weight_decay"] == 0.5
+
+
+@pytest.fixture
+def small_network():
+    """A network of one weight matrix and a head, not trained."""
+    import keras
+
+    from tlplug.training.trainer import Network
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    top = keras.Model(inputs, keras.layers.Dense(3, use_bias=False)(inputs))
+    embedding = keras.Input((3,))
+    head = keras.Model(embedding, keras.layers.Dense(2, activation="softmax")(embedding))
+    return Network(top, head, {}, lambda rows: rows.mean(axis=0))
+
+
+def one_step(network, **options):
+    """Train for one step on one batch; return its loss, and by how much the first weight matrix has moved at most."""
+    from tlplug.training.settings import OPTIONS
+    from tlplug.training.trainer import compile_network
+
+    generator = np.random.default_rng(0)
+    inputs, targets = generator.normal(size=(8, 4)).astype(np.float32), np.eye(2, dtype=np.float32)[[0, 1] * 4]
+    before = network.top.get_weights()[0]
+    defaults = {option.name: option.default for option in OPTIONS}
+    model = compile_network(network, {**defaults, "weight_decay": 0.0, **options}, 0.1)
+    probabilities = model.predict_on_batch(inputs)
+    loss = float(model.train_on_batch(inputs, targets, np.full(8, options.get("weight", 1), np.float32)))
+    return loss, probabilities, targets, np.abs(network.top.get_weights()[0] - before).max()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_labels_are_smoothed(small_network, smoothing):
+    loss, probabilities, targets, _ = one_step(small_network, label_smoothing=smoothing)
+    smooth = targets * (1 - smoothing) + smoothing / 2
+    assert loss == pytest.approx(float(-(smooth * np.log(probabilities)).sum(axis=1).mean()), rel=1e-4)
+
+
+def test_gradients_are_clipped(small_network):
+    """To a norm that is nothing beside the epsilon of the optimizer, so that nothing moves."""
+    assert one_step(small_network, clip=1e-12)[-1] < 1e-5
+    assert one_step(small_network, clip=0.0)[-1] > 0.05
+
+
 def state(number):
     return Checkpoint({"weights": np.full(4, number, np.float32)}, {"epoch": number, "history": [{"loss": 0.5}]})
 

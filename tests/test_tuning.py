@@ -127,6 +127,28 @@ def test_only_what_is_above_the_cut_moves(train, tmp_path):
     assert "its top stage tuned for 4 epochs" in train("again", "--strategy", "fine-tune", *QUICK).out
 
 
+def test_everything_from_a_layer_up_trains(train, tmp_path):
+    done = train("run", "--strategy", "fine-tune", "--unfreeze", "conv1", *QUICK)
+    assert done.code == 0, done.err
+    before, after = original(tmp_path), weights(tmp_path / "run")
+    moved = {path for path, value in before.items() if not np.array_equal(value, after[path])}
+    assert moved == {"conv1/kernel", "conv1/bias", "conv2/kernel", "conv2/bias"}
+
+
+def test_what_is_held_out_is_never_augmented(train, tmp_path):
+    """At a rate that changes nothing, held-out examples are answered as before by a training on nothing but zeros."""
+    slow = ("--learning-rate", 1e-8, "--epochs", 1, "--set", "tuning.warmup=0")
+    assert train("run", "--strategy", "full", "--augment", "light", "--set", "tuning.views=1", *slow).code == 0
+    plain = json.loads((tmp_path / "run" / "run.json").read_text())["tuning"]
+    (tmp_path / "grids.py").write_text(PLUGIN.replace('arrays["grid"][::-1].copy() if', '0 * arrays["grid"] if'))
+    (tmp_path / "grids.py").write_text((tmp_path / "grids.py").read_text().replace("light=0.5", "light=1.0"))
+    assert train("zeros", "--strategy", "full", "--augment", "light", "--set", "tuning.views=1", *slow).code == 0
+    zeros = json.loads((tmp_path / "zeros" / "run.json").read_text())["tuning"]
+    for name in ("accuracy", "loss"):
+        assert zeros["history"][0][f"validation_{name}"] == pytest.approx(plain["history"][0][f"validation_{name}"])
+    assert zeros["history"][0]["loss"] != pytest.approx(plain["history"][0]["loss"], rel=1e-3)
+
+
 def test_all_of_it_trains_and_learns(train, tmp_path):
     done = train("run", "--strategy", "full", "--epochs", 30, "--learning-rate", 0.02, "--json").json
     assert done["metrics"]["test"]["accuracy"] >= done["metrics"]["frozen"]["accuracy"] + 0.2
@@ -288,6 +310,7 @@ def test_callbacks_of_keras_are_called_and_may_end_it(grids, tmp_path):
     options = {"tuning.patience": 0, "tuning.epochs": 9}
     model = tlplug.train(grids, strategy="full", options=options, callbacks=[Second()])
     assert (Second.epochs, len(model.info["tuning"]["history_final"])) == (2, 2)
+    assert model.info["tuning"]["epochs_trained"] == 2
     assert Second.steps == 4  # 64 windows, 32 in a batch
     assert model.predict([grids / "rising" / "0.npy"])[0].label in model.classes
 
@@ -309,15 +332,83 @@ def test_what_a_callback_ended_does_not_go_on(grids, tmp_path):
         assert len(model.info["tuning"]["history_final"]) == 1
 
 
-def test_too_little_memory_says_which_setting_helps(train, monkeypatch):
+def test_a_callback_goes_on_counting(grids, tmp_path):
+    import keras
+
+    import tlplug
+
+    class Third(keras.callbacks.Callback):
+        def __init__(self, ends):
+            super().__init__()
+            self.count, self.ends = 0, ends
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.count += 1
+            self.model.stop_training = self.count == 3
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == self.ends:
+                raise KeyboardInterrupt
+
+    load_plugin(tmp_path / "grids.py")
+    settings = {"options": {"tuning.epochs": 9, "tuning.patience": 0}, "checkpoints": tmp_path / "kept"}
+    with pytest.raises(KeyboardInterrupt):
+        tlplug.train(grids, strategy="full", callbacks=[Third(ends=2)], **settings)
+    model = tlplug.train(grids, strategy="full", callbacks=[Third(ends=9)], **settings)
+    assert model.info["tuning"]["epochs_trained"] == 3
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"head": "prototype"}, {"data": "renamed"}])
+def test_checkpoints_of_something_else_are_not_gone_on_from(grids, tmp_path, changed):
+    import tlplug
+
+    load_plugin(tmp_path / "grids.py")
+    options = {"tuning.epochs": 2, "tuning.patience": 0}
+    tlplug.train(grids, strategy="full", options=options, checkpoints=tmp_path / "kept")
+    if "data" in changed:
+        (grids / "rising" / "0.npy").rename(grids / "rising" / "99.npy")
+        changed = {}
+    models = [
+        tlplug.train(grids, strategy="full", options=options, checkpoints=folder, **changed)
+        for folder in (tmp_path / "kept", None)
+    ]
+    kept, fresh = ([prediction.probabilities for prediction in model.predict([grids])] for model in models)
+    assert kept == fresh
+
+
+def test_weights_that_the_last_step_made_no_number_leave_the_frozen_model(grids, tmp_path, notes):
+    import keras
+
+    import tlplug
+
+    class Spoiler(keras.callbacks.Callback):
+        trainings = 0
+
+        def on_train_end(self, logs=None):
+            Spoiler.trainings += 1
+            if Spoiler.trainings == 2:  # the final training
+                kernel = self.model.trainable_variables[0]
+                kernel.assign(np.full(kernel.shape, np.nan))
+
+    load_plugin(tmp_path / "grids.py")
+    options = {"tuning.epochs": 30, "tuning.learning_rate": 0.02}
+    model = tlplug.train(grids, strategy="full", options=options, callbacks=[Spoiler()])
+    assert Spoiler.trainings == 2
+    assert notes[-1].startswith("What was trained has weights that are no number. Lower the rate: ")
+    assert model.info["tuning"]["epochs_trained"] == 0
+    assert model.metrics["test"] == model.metrics["frozen"]
+
+
+@pytest.mark.parametrize("step", ["train_on_batch", "predict_on_batch"])
+def test_too_little_memory_says_which_setting_helps(train, monkeypatch, step):
     import keras
     import tensorflow as tf
 
     def exhausted(self, *arguments, **fields):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr(keras.Model, "train_on_batch", exhausted)
-    done = train("run", "--strategy", "full", *QUICK)
+    monkeypatch.setattr(keras.Model, step, exhausted)
+    done = train("run", "--strategy", "full", "--epochs", 2)
     assert (done.code, "Lower --set tuning.batch_size, now 32, or train fewer stages" in done.err) == (1, True)
 
 
@@ -351,6 +442,24 @@ def unfinished(train, grids, tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
+def test_a_full_disk_while_the_run_is_written_costs_no_training(train, cli, grids, tmp_path, monkeypatch):
+    from tlplug import model, saving
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "write_run", full)
+        done = train("run", "--strategy", "full", *QUICK)
+    assert done.code == 1
+    again = f"tlplug train {grids} --resume {tmp_path / 'run'}"
+    assert f"What was trained is kept. To go on, type: {again}" in done.err
+    assert "No space left on device" in done.err.splitlines()[-1]
+    assert saving.write_run is model.write_run
+    monkeypatch.setattr("keras.Model.train_on_batch", lambda *_, **__: pytest.fail("it trained again"))
+    assert resume(cli, grids, tmp_path / "run").code == 0
+
+
 def resume(cli, data, run, *more):
     return cli("train", data, "--plugin", run.parent / "grids.py", "--resume", run, *more)
 
@@ -369,6 +478,30 @@ def test_it_says_which_labels_and_which_parts_are_others(cli, grids, unfinished)
     done = resume(cli, grids, unfinished)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert re.search(r"the run began with: 1 example with another label(, \d+ examples? in another part)?\. ", done.err)
+
+
+def test_examples_in_another_order_are_other_data(grids, tmp_path):
+    from tlplug import load_data
+    from tlplug.errors import DataError
+    from tlplug.training import check_request, request_of
+
+    load_plugin(tmp_path / "grids.py")
+    data = load_data(grids)
+    request = json.loads(json.dumps(request_of(data, {})))
+    check_request(request, data)
+    with pytest.raises(DataError, match=r"the run began with: another order, as files have other names\. "):
+        check_request(request, data.take(np.arange(len(data))[::-1]))
+    twice = data.take(np.array([0, *range(len(data))]))
+    with pytest.raises(DataError, match=r"the run began with: 1 example new\. "):
+        check_request(request, twice)
+
+
+def test_a_run_of_another_version_is_not_gone_on_with(cli, grids, unfinished):
+    request = unfinished.with_name("run.partial") / "request.json"
+    request.write_text(request.read_text().replace('"version": 2', '"version": 1'))
+    done = resume(cli, grids, unfinished)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "was begun by another version of tlplug" in done.err
 
 
 def test_what_cannot_be_read_as_the_data_says_which_those_were(cli, grids, unfinished, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
@@ -29,7 +29,12 @@ def partial_path(path: Path) -> Path:
 
 @contextlib.contextmanager
 def claimed(
-    path: Path, check_free: Callable[[Path], None], what: str, *, resumable: bool = False, resumed: bool = False
+    path: Path,
+    check_free: Callable[[Path], None],
+    what: str,
+    *,
+    unfinished: Sequence[str] = (),
+    resumable: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[Path]:
     """Yield the folder to write into, with what a killed process has left of it; it gets its name when all went well.
 
@@ -37,10 +42,11 @@ def claimed(
 
     Args:
         path: that it is to have.
-        check_free: raises an error where something has this name; called first and last.
+        check_free: raises an error where something has this name; called first, with the lock, and last.
         what: is written, in words.
-        resumable: whether an interrupted process leaves it to go on with, as a killed one does.
-        resumed: whether this one goes on with it: then an error leaves it as well.
+        unfinished: names in the folder that only an unfinished one has; removed once it has its own name, as a process
+            that is killed before must find them.
+        resumable: whether the folder is one to go on with, so that an error leaves it.
 
     Raises:
         RunError: it cannot be written.
@@ -59,18 +65,22 @@ def claimed(
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise RunBusyError(f"Another process is writing {str(path)!r}. Choose another name with --out.") from None
+        raise RunBusyError(
+            f"Another process is writing {str(path)!r}. Wait for it, or write to another name."
+        ) from None
     except (FileNotFoundError, FileExistsError):  # another process has just failed, and removes the folder
         raise RunBusyError(f"Another process was writing {str(path)!r}. Try again.") from None
     try:
+        check_free(path)  # another process may have finished a moment ago
         yield partial
         sync_folder(partial)
         check_free(path)
         partial.rename(path)
-        (path / LOCK).unlink(missing_ok=True)
+        for name in (*unfinished, LOCK):
+            discard(path / name)
         sync(path.parent)
-    except BaseException as error:
-        if not resumed and not (resumable and isinstance(error, KeyboardInterrupt)):
+    except BaseException:
+        if not resumable(partial):
             _remove(partial, made)  # while it is locked: the next one may begin the moment it is not
         raise
     finally:

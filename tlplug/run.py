@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import progress
-from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, discard, empty, partial_path
+from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, empty, partial_path
 from tlplug.data import Dataset
 from tlplug.errors import DamagedRunError, RunError
 from tlplug.storage import open_text, read_json, replace_file
@@ -20,6 +20,9 @@ INFO, SPLIT, METRICS, PREDICTIONS = "run.json", "split.csv", "metrics.json", "pr
 MODEL, REPORT, CARD = "model", "report.html", "README.md"
 REQUEST, CHECKPOINTS = "request.json", "checkpoints"
 """What an unfinished run has of its own: how it was asked for, on which data, and how far it has come."""
+
+REQUEST_VERSION = 2
+"""Of what request.json holds."""
 
 _UNFINISHED = (LOCK, REQUEST, CHECKPOINTS)
 
@@ -67,9 +70,9 @@ def new_default_run(data_name: str, folder: Path = RUNS) -> Iterator[tuple[Path,
 def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     """Yield the folder to write a run into; it gets its name when the block ends well.
 
-    An error removes the folder. A killed or interrupted process leaves it, and the next one of the same name starts
-    afresh, and says so where checkpoints are lost by it; or with `resume` goes on: then the folder has its request and
-    its checkpoints, and an error leaves it.
+    An error removes the folder, unless there are checkpoints in it, or it was there to go on with. A killed process
+    leaves it. The next one of the same name starts afresh, and says so where checkpoints are lost by it; or with
+    `resume` goes on: then the folder has its request and its checkpoints.
 
     Raises:
         RunError: the name is taken, or cannot be written; or there is nothing to resume.
@@ -82,7 +85,11 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
         raise RunError(
             f"There is no unfinished run {str(partial_path(path))!r} to go on with. Valid: tlplug train DATA --out RUN."
         )
-    with claimed(path, check_free, "a run", resumable=True, resumed=resume) as partial:
+
+    def resumable(folder: Path) -> bool:
+        return resume or ((folder / REQUEST).exists() and (folder / CHECKPOINTS).exists())
+
+    with claimed(path, check_free, "a run", unfinished=(REQUEST, CHECKPOINTS), resumable=resumable) as partial:
         if not resume and (partial / CHECKPOINTS).exists():
             progress.note(
                 f"The unfinished training in {str(partial)!r} is removed, this one starts afresh: "
@@ -90,8 +97,6 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
             )
         empty(partial, kept=_UNFINISHED if resume else (LOCK,))
         yield partial
-        for name in (REQUEST, CHECKPOINTS):
-            discard(partial / name)
 
 
 def read_info(path: Path) -> dict[str, Any]:
@@ -149,6 +154,8 @@ def read_request(partial: Path) -> dict[str, Any]:
         raise DamagedRunError(
             f"The unfinished run {str(partial)!r} is damaged: its {REQUEST} cannot be read. Remove it, and train anew."
         ) from None
+    if request.get("version") != REQUEST_VERSION:
+        raise RunError(f"The run {str(partial)!r} was begun by another version of tlplug. Remove it, and train anew.")
     return request
 
 

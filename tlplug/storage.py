@@ -125,17 +125,21 @@ def partial_name(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
+def replace_file(path: Path, named: Callable[[Path], str] | None = None) -> Iterator[Path]:
     """Yield a temporary path; what was written there gets the name `path` when the block ends well.
 
     The file is on disk before it is renamed, so at `path` there is the old file or the whole new one.
+
+    Args:
+        path: that the file is to have.
+        named: says another name in the same folder, by what was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = partial_name(path)
     try:
         yield temporary
         sync(temporary)
-        temporary.replace(path)
+        temporary.replace(path.with_name(named(temporary)) if named else path)
         sync(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -12,8 +12,9 @@ from tlplug.backbones.quiet import import_keras
 if TYPE_CHECKING:
     import keras
 
-_BATCH = 3
-"""Examples for which the graph is laid out, to see which tensors have a row for each of them."""
+_BATCH = 7919
+"""Examples for which the graph is laid out, to see which tensors have a row for each of them; a size that no other axis
+has. Nothing of that size is computed."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -160,10 +160,11 @@ def train_run(
     With `resume`, a run that was not finished: what was asked for then is asked for again.
     """
     from tlplug import model as models
-    from tlplug import run
+    from tlplug import progress, run
     from tlplug.backbones import split_options
+    from tlplug.claim import discard
     from tlplug.data import load_data
-    from tlplug.training import check_request, data_error, request_of
+    from tlplug.training import DivergedError, check_request, data_error, request_of
 
     with contextlib.ExitStack() as stack:
         if resume is not None:
@@ -171,7 +172,7 @@ def train_run(
             partial = stack.enter_context(run.new_run(path, resume=True))
             asked = run.read_request(partial)
             data_options, options, seed = asked["data_options"], asked["options"], asked["seed"]
-            arguments, no_examples = asked["arguments"], asked.get("no_examples", False)
+            arguments, no_examples = asked["arguments"], asked["no_examples"]
         elif out is None:
             source = Path(data).resolve()
             name = source.stem if source.is_file() else source.name
@@ -194,19 +195,27 @@ def train_run(
             check_request(asked, dataset)
         else:
             values = {"data_options": data_options, "options": options, "seed": seed, "arguments": arguments}
-            values["no_examples"] = no_examples
+            values |= {"no_examples": no_examples, "version": run.REQUEST_VERSION}
             with contextlib.suppress(ValueError):  # of a setting that is no number, which training refuses
                 write_json(partial / run.REQUEST, request_of(dataset, values))
         try:
             model = models.train(
                 dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
             )
-        except KeyboardInterrupt as error:
+            model.write(partial, path, examples=not no_examples)
+        except DivergedError:
+            for name in (run.REQUEST, run.CHECKPOINTS):  # it would come to the same again
+                discard(partial / name)
+            raise
+        except BaseException as error:
             if not (partial / run.CHECKPOINTS).exists():
                 raise
-            again = f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
-            raise KeyboardInterrupt(f"What was trained is kept. To go on, type: {again}") from error
-        model.write(partial, path, examples=not no_examples)
+            kept = "What was trained is kept. To go on, type: "
+            kept += f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(kept) from error
+            progress.note(kept)
+            raise
     return model
 
 

@@ -10,6 +10,7 @@ from tlplug.training.request import check_request, data_error, request_of
 from tlplug.training.retraining import data_again, setup_again
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import AUTO, FEATURES, STRATEGIES, check_strategy
+from tlplug.training.trainer import DivergedError
 from tlplug.training.workflow import run_training
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_UNREADABLE",
     "STRATEGIES",
     "TRIED",
+    "DivergedError",
     "Training",
     "TrainingContext",
     "Tuning",

@@ -261,7 +261,9 @@ def _tuned(
         answers: list[NDArray[np.float32]] = []
         try:
             for fold, (part, head) in enumerate(zip(parts, heads, strict=True), start=1):
-                answers.append(candidate.judge(f"{what}-fold-{fold}", part, head, epochs))
+                found, earlier = candidate.judge(f"{what}-fold-{fold}", part, head, epochs)
+                answers.append(found)
+                started -= earlier
                 if judge.confidence(np.concatenate(answers)) < HOPELESS:
                     break
         except TrainingError as error:
@@ -279,13 +281,14 @@ def _tuned(
 def _candidates(
     frozen: Training, head: HeadChoice, tuning: Tuning, context: TrainingContext, judge: _Judge
 ) -> Iterator[Candidate]:
-    """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them.
-
-    Raises:
-        UsageError: what is asked for does not exist.
-    """
+    """Yield what is asked for; where nothing is, the topmost stage, then twice as many each time, up to all of them."""
     if tuning.stages is not None or tuning.unfreeze is not None:
-        yield Candidate.prepare(frozen, head, tuning, context)
+        try:
+            candidate = Candidate.prepare(frozen, head, tuning, context)
+        except UsageError as error:  # that another backbone has, as was looked up before
+            judge.note(f"It stays frozen: {error}")
+        else:
+            yield candidate
         return
     stages, most = 1, None
     while most is None or stages < most:

@@ -83,6 +83,32 @@ def in_phase(callbacks: Sequence[Any], phase: str, *, validated: bool) -> Iterat
             callback.log_dir = folder
 
 
+def states_of(callbacks: Sequence[Any]) -> list[tuple[str, dict[str, float]]]:
+    """Return the numbers that callbacks have, such as for how long nothing was better."""
+    return [
+        (
+            type(callback).__name__,
+            {name: value for name, value in vars(callback).items() if isinstance(value, (int, float))},
+        )
+        for callback in callbacks
+    ]
+
+
+def remembered(callbacks: Sequence[Any], before: Sequence[tuple[str, Mapping[str, float]]]) -> list[Any]:
+    """Return what of these numbers has changed since a training began: what a checkpoint keeps."""
+    return [
+        (kind, {name: value for name, value in state.items() if earlier.get(name) != value})
+        for (kind, state), (_, earlier) in zip(states_of(callbacks), before, strict=True)
+    ]
+
+
+def give_back(callbacks: Sequence[Any], states: Sequence[tuple[str, Mapping[str, float]]]) -> None:
+    """Let callbacks remember what those of the same kind at the same places did."""
+    for callback, (kind, state) in zip(callbacks, states, strict=False):
+        if type(callback).__name__ == kind:
+            vars(callback).update(state)
+
+
 def _watches_validation(callback: Any) -> bool:
     watched = str(getattr(callback, "monitor", ""))
     return watched.startswith("val_") and bool(getattr(callback, "save_best_only", True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from tlplug.training.lora import Updates
 from tlplug.training.precision import choose_precision
 from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
-from tlplug.training.trainer import Network, TrainerState, tune
+from tlplug.training.trainer import DivergedError, Network, TrainerState, memory_named, tune
 from tlplug.training.unfreezing import NothingToTrainError, rate_factors, thaw
 
 if TYPE_CHECKING:
@@ -125,9 +126,11 @@ class Candidate:
         if not top.trainable_variables:
             raise NothingToTrainError(selection.entry.name, len(stages_of(built.model, named)), cut, lora=bool(rank))
         fitting = frozen.data.take(frozen.data.splits != TEST)
-        # Checkpoints of anything else are not gone on from, such as of another backbone that auto could reach then.
-        kept = json.dumps([built.digest, cut, tuning.to_json()])
-        folder = context.checkpoints and context.checkpoints / hashlib.sha256(kept.encode()).hexdigest()[:16]
+        # Checkpoints of anything else are not gone on from: of another backbone that auto reached, of other data.
+        head = [choice.entry.name, dict(choice.options), choice.seed]
+        kept = [built.digest, cut, tuning.to_json(), preprocess.to_json(), head, _digest_of(fitting)]
+        name = hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:16]
+        folder = context.checkpoints and context.checkpoints / name
         views = range(tuning.options["views"] + 1) if augmenter else range(1)
         return cls(
             frozen=frozen,
@@ -150,6 +153,11 @@ class Candidate:
             _updates=updates,
             _folder=folder,
         )
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest; known once something has trained."""
+        return float(self._rates.to_json().get("learning_rate", self.tuning.options["learning_rate"]))
 
     def about(self) -> dict[str, Any]:
         """What has trained, and how, for run.json."""
@@ -177,8 +185,12 @@ class Candidate:
         start = fitted if self.tuning.strategy == "scratch" else None  # its head starts afresh
         return self._train(phase, label, ~held_out, head, epochs=epochs, judged=held_out, start=start)
 
-    def judge(self, phase: str, held_out: NDArray[np.bool_], head: FittedHead, epochs: int) -> NDArray[np.float32]:
+    def judge(
+        self, phase: str, held_out: NDArray[np.bool_], head: FittedHead, epochs: int
+    ) -> tuple[NDArray[np.float32], float]:
         """Train without some examples; return how those are answered then, see `answers`.
+
+        Beside that, the seconds that it has taken a process before this one; 0 where this one has done it.
 
         Args:
             phase: names the checkpoints.
@@ -187,22 +199,31 @@ class Candidate:
             epochs: of the training.
         """
         done = Checkpoints(self._folder, f"judged-{phase}")
-        if (kept := done.latest()) is None:
-            self._train(phase, "Judging", ~held_out, head, epochs=epochs)
-            kept = Checkpoint({"answers": self.answers(held_out)}, {})
-            done.save(epochs, kept)
-            Checkpoints(self._folder, phase).clear()
-        return kept.arrays["answers"]
+        if (kept := done.latest()) is not None:
+            return kept.arrays["answers"], kept.values["seconds"]
+        started = time.perf_counter()
+        self._train(phase, "Judging", ~held_out, head, epochs=epochs)
+        answers = self.answers(held_out)
+        done.save(epochs, Checkpoint({"answers": answers}, {"seconds": time.perf_counter() - started}))
+        Checkpoints(self._folder, phase).clear()
+        return answers, 0.0
 
     def answers(self, examples: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the probabilities that the network as it is gives some examples, float32 ``[examples, classes]``."""
-        return self._network.probabilities(self._trunk, _chosen(self._windows[0], examples))
+        with memory_named(self.tuning.options):
+            return self._network.probabilities(self._trunk, _chosen(self._windows[0], examples))
 
     def finish(self, epochs: int) -> tuple[TrainerState, Predictor, FittedHead]:
-        """Train on all examples for some epochs; return how that went, and what predicts."""
+        """Train on all examples for some epochs; return how that went, and what predicts.
+
+        Raises:
+            DivergedError: weights became no number.
+        """
         everything = np.ones(len(self.fitting), bool)
         state = self._train("final", "Fine-tuning", everything, self.frozen.head, epochs=epochs)
         selection, model = self.frozen.selection, self._built.model
+        if not all(np.isfinite(value).all() for value in model.get_weights()):
+            raise DivergedError("What was trained has weights that are no number.", self.learning_rate)
         if self._updates is not None:
             model = build_backbone(selection).model
             model.set_weights(self._updates.merged())
@@ -233,8 +254,9 @@ class Candidate:
         self._go_back()
         copied = _new_head if self.tuning.strategy == "scratch" else _copy_of
         copy, pool = self._devices.make(copied, head.to_keras()), self._trunk.preprocess.pool()
-        self._network = Network(self._top, copy, self._factors, pool, self._devices, self._precision)
         options, labels, outputs = self.tuning.options, self.fitting.labels, len(self.fitting.classes)
+        parts = (self._top, copy, self._factors, pool, self._devices, self._precision)
+        self._network = Network(*parts, options["batch_size"])
         batches = Batches(
             trunk=self._trunk,
             windows={view: _chosen(windows, examples) for view, windows in self._windows.items()},
@@ -263,6 +285,13 @@ class Candidate:
                 start=start,
                 callbacks=callbacks,
             )
+
+
+def _digest_of(data: Dataset) -> str:
+    """Of examples, in their order, with their labels and their parts."""
+    rows = zip(data.digests, data.labels.tolist(), data.splits.tolist(), strict=True)
+    said = json.dumps([data.classes, [[digest.hex(), *row] for digest, *row in rows]])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _copy_of(model: keras.Model) -> keras.Model:

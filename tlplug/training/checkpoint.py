@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from tlplug import progress
 from tlplug.errors import first_line
-from tlplug.storage import replace_file
+from tlplug.storage import file_digest, replace_file
 
 KEPT = 2
 """Checkpoints of a phase: the last, and the one before in case the disk has damaged it."""
@@ -55,13 +53,10 @@ class Checkpoints:
             self._folder = None
 
     def _write(self, folder: Path, epoch: int, checkpoint: Checkpoint) -> None:
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, values=np.array(json.dumps(dict(checkpoint.values))), **checkpoint.arrays)
-        data = buffer.getvalue()
-        folder.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256(data).hexdigest()
-        with replace_file(folder / f"{self._phase}-{epoch:06d}-{digest}.npz") as temporary:
-            temporary.write_bytes(data)
+        stem, values = f"{self._phase}-{epoch:06d}", np.array(json.dumps(dict(checkpoint.values)))
+        named = replace_file(folder / f"{stem}.npz", lambda path: f"{stem}-{file_digest(path)}.npz")
+        with named as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, values=values, **checkpoint.arrays)
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
 
@@ -69,9 +64,8 @@ class Checkpoints:
         """Return the last one that is whole, and note those that are damaged; None when there is none."""
         for path in reversed(self._files()):
             with contextlib.suppress(OSError, ValueError, KeyError):
-                data = path.read_bytes()
-                if hashlib.sha256(data).hexdigest() == path.stem.rpartition("-")[2]:
-                    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                if file_digest(path) == path.stem.rpartition("-")[2]:
+                    with np.load(path, allow_pickle=False) as file:
                         arrays = {name: file[name] for name in file.files}
                     return Checkpoint(arrays, json.loads(str(arrays.pop("values"))))
             progress.note(f"The checkpoint {str(path)!r} is damaged: the one before it serves, or the beginning.")

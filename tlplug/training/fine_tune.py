@@ -127,7 +127,7 @@ def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], ab
         tuning = {**about, **candidate.about()}
         probabilities, _ = predictor.probabilities(test.sources)
         if not np.isfinite(probabilities).all():
-            raise DivergedError("What was trained answers with what is no number.", tuning["learning_rate"])
+            raise DivergedError("What was trained answers with what is no number.", candidate.learning_rate)
     except DivergedError as error:
         if "validation" not in metrics:
             raise
@@ -142,7 +142,7 @@ def train_finally(candidate: Candidate, epochs: int, metrics: dict[str, Any], ab
         head=fitted,
         evaluation=evaluation,
         metrics={**metrics, "test": evaluation.metrics},
-        tuning={**tuning, "epochs_trained": epochs, "history_final": state.history},
+        tuning={**tuning, "epochs_trained": state.epoch, "history_final": state.history},
     )
 
 

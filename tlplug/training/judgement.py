@@ -44,6 +44,6 @@ def confidence(before: NDArray[np.bool_], after: NDArray[np.bool_], seed: int, d
     >>> confidence(np.zeros(9, bool), np.ones(9, bool), seed=0)
     1.0
     """
-    gains = after.astype(np.int64) - before.astype(np.int64)
-    sums = np.random.default_rng(seed).choice(gains, (draws, len(gains))).sum(axis=1)
-    return float(np.mean(sums > 0) + np.mean(sums == 0) / 2)
+    shares = np.array([np.mean(after & ~before), np.mean(before & ~after), np.mean(before == after)])
+    gained, lost, _ = np.random.default_rng(seed).multinomial(len(after), shares, draws).T  # a sample is these counts
+    return float(np.mean(gained > lost) + np.mean(gained == lost) / 2)

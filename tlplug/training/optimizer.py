@@ -55,6 +55,7 @@ class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     def __init__(self, learning_rate: Schedule | float, factors: Sequence[float], **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)
         self._factors = list(factors)
+        self._decay: float | None = self.weight_decay
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factors": self._factors}
@@ -63,6 +64,14 @@ class RatedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         """On several devices gradients come summed already: they are clipped by the norm of the sum."""
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         return grads_and_vars if several else super()._all_reduce_sum_gradients(grads_and_vars)
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Each variable decays at its own rate, too: in groups, as Keras does it for one rate and on all devices."""
+        factors = [self._factors[self._get_variable_index(variable)] for variable in variables]
+        for factor in sorted(set(factors) if self._decay else ()):
+            self.weight_decay = self._decay * factor
+            super()._apply_weight_decay([v for v, own in zip(variables, factors, strict=True) if own == factor])
+        self.weight_decay = self._decay
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         super().update_step(gradient, variable, learning_rate * self._factors[self._get_variable_index(variable)])

@@ -21,7 +21,7 @@ from tlplug.training.batches import Batch, Batches
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.precision import computing_in, followers
 from tlplug.training.settings import AUTO_RATE, Tuning, default_rate
-from tlplug.training.trainer import Network, compile_network, memory_error, variables_of
+from tlplug.training.trainer import Network, compile_network, memory_named, variables_of
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """Rates of the first and of the last step."""
@@ -97,8 +97,6 @@ def run_range_test(network: Network, batches: Batches, options: Mapping[str, Any
         TrainingError: there is not enough memory.
     """
     import_keras()
-    import tensorflow as tf
-
     count = min(STEPS, steps)
     model = compile_network(network, options, 0.0)
     step = network.devices.step(model)
@@ -106,8 +104,8 @@ def run_range_test(network: Network, batches: Batches, options: Mapping[str, Any
     values = [np.asarray(variable.value).copy() for variable in variables]
     chance = [n for n, variable in enumerate(variables) if "seed_generator" in variable.path]
     seeds, drawn = [variables[n] for n in chance], [values[n] for n in chance]
-    first = list(itertools.islice(batches.epoch(0), count))
-    guess = math.log(first[0][1].shape[1])
+    different = min(count, len(batches.plan(0)))
+    guess = math.log(batches.targets.shape[1])
 
     def train(batch: Batch, rate: float) -> float:
         arrays, targets, weights = batch
@@ -119,19 +117,19 @@ def run_range_test(network: Network, batches: Batches, options: Mapping[str, Any
 
     try:
         with (
+            memory_named(options),
             computing_in(network.precision, followers(network.top, network.head)),
-            progress.task("Finding the learning rate", len(first) + count, "steps") as advance,
+            progress.task("Finding the learning rate", different + count, "steps") as advance,
         ):
-            before = [train(batch, 0.0) for batch in first]
+            before = [train(batch, 0.0) for batch in itertools.islice(batches.epoch(0), different)]
             _assign(variables, values)
             course = _Course(before, guess, count)
             for number, rate in enumerate(map(float, np.geomspace(LOWEST, HIGHEST, count))):
-                if number % len(first) == 0:
+                if number % different == 0:  # the same batches again, read anew as all of them may fill the memory
+                    again = batches.epoch(0)
                     _assign(seeds, drawn)
-                if course.add(rate, train(first[number % len(first)], rate)):
+                if course.add(rate, train(next(again), rate)):
                     break
-    except tf.errors.ResourceExhaustedError as error:
-        raise memory_error(options) from error
     finally:
         _assign(variables, values)
     return course.judge()

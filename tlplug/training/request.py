@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Mapping
 from typing import Any
 
 from tlplug.data import Dataset
 from tlplug.errors import DataError, TlplugError, counted
-
-_VERSION = 1
 
 
 def request_of(data: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,28 +17,29 @@ def request_of(data: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:
         data: split.
         values: everything else that was asked for.
     """
-    about = {"data": data.origin, "classes": list(data.classes), "examples": _examples(data)}
-    return {"version": _VERSION, **values, **about}
+    return {**values, "data": data.origin, "classes": list(data.classes), "examples": _examples(data)}
 
 
 def check_request(request: Mapping[str, Any], data: Dataset) -> None:
     """Refuse to go on with other data than a training began with.
 
     Raises:
-        DataError: examples came or went, or have other labels or another split; the message says how many.
+        DataError: examples came or went, have other labels, another split or another order, which trains to other
+            weights; the message says how many.
     """
-    before, now = {tuple(example) for example in request["examples"]}, {tuple(example) for example in _examples(data)}
+    before, now = request["examples"], _examples(data)
     if before == now and request["classes"] == list(data.classes):
         return
-    contents = [{digest for digest, *_ in examples} for examples in (before, now)]
-    gone, new = len(contents[0] - contents[1]), len(contents[1] - contents[0])
+    counts = [collections.Counter(digest for digest, *_ in examples) for examples in (before, now)]
+    gone, new = (counts[0] - counts[1]).total(), (counts[1] - counts[0]).total()
 
     def changed(place: int) -> int:
         pairs = [{(example[0], example[place]) for example in examples} for examples in (before, now)]
-        return len({digest for digest, _ in pairs[0] ^ pairs[1]} & contents[0] & contents[1])
+        return len({digest for digest, _ in pairs[0] ^ pairs[1]} & set(counts[0] & counts[1]))
 
     changes = [(gone, "gone"), (new, "new"), (changed(1), "with another label"), (changed(2), "in another part")]
-    said = ", ".join(f"{counted(count, 'example')} {what}" for count, what in changes if count) or "other class names"
+    said = ", ".join(f"{counted(count, 'example')} {what}" for count, what in changes if count)
+    said = said or ("another order, as files have other names" if before != now else "other class names")
     raise DataError(
         f"The data in {data.origin!r} are not those that the run began with: {said}. Restore them, or train anew "
         "without --resume."

@@ -6,8 +6,9 @@ and scales, as Keras' guide to transfer learning has it: with ``trainable = Fals
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from tlplug.backbones import import_keras
 from tlplug.errors import TrainingError
 from tlplug.features import Trunk, Window
 from tlplug.training.batches import Batches, in_batches
-from tlplug.training.callbacks import keras_figures
+from tlplug.training.callbacks import give_back, keras_figures, remembered, states_of
 from tlplug.training.checkpoint import Checkpoint, Checkpoints
 from tlplug.training.devices import ONE, Devices, Step
 from tlplug.training.judgement import Judgement
@@ -56,6 +57,7 @@ class Network:
         pool: makes one embedding out of those of the windows of an example.
         devices: that have its variables, and share each batch.
         precision: that it computes in while it trains.
+        batch_size: windows that are answered at once, at most.
     """
 
     top: keras.Model
@@ -64,21 +66,23 @@ class Network:
     pool: Pool
     devices: Devices = ONE
     precision: str = FLOAT32
+    batch_size: int = EVALUATION_BATCH
 
     def probabilities(self, trunk: Trunk, windows: Sequence[Sequence[Window]]) -> NDArray[np.float32]:
         """Return those of examples, float32 ``[examples, classes]``, with everything in inference mode."""
-        embeddings = embeddings_of(self.top, self.pool, trunk, windows)
+        size = min(EVALUATION_BATCH, self.batch_size)
+        embeddings = embeddings_of(self.top, self.pool, trunk, windows, size)
         return np.asarray(self.head.predict_on_batch(embeddings), np.float32)
 
 
 def embeddings_of(
-    top: keras.Model, pool: Pool, trunk: Trunk, windows: Sequence[Sequence[Window]]
+    top: keras.Model, pool: Pool, trunk: Trunk, windows: Sequence[Sequence[Window]], batch_size: int
 ) -> NDArray[np.float32]:
     """Return the embeddings of examples out of their windows, float32 ``[examples, size]``."""
     keras = import_keras()
     flat = [window for own in windows for window in own]
     rows = np.empty((len(flat), int(top.outputs[0].shape[1])), np.float32)
-    for positions in in_batches(flat, EVALUATION_BATCH):
+    for positions in in_batches(flat, batch_size):
         arrays = trunk.store.read([flat[position] for position in positions])
         ordered = list(arrays.values())
         given = ordered[0] if isinstance(top, keras.Sequential) else keras.tree.pack_sequence_as(top.input, ordered)
@@ -143,7 +147,6 @@ def tune(
         TrainingError: there is not enough memory.
     """
     keras = import_keras()
-    import tensorflow as tf
 
     from tlplug.training.optimizer import Schedule
 
@@ -155,18 +158,19 @@ def tune(
     if (kept := checkpoints.latest()) is not None:
         _restore(model, optimizer, state, kept)
     elif evaluate is not None:
-        state.start = state.judged = start or evaluate()
+        with memory_named(options):
+            state.start = state.judged = start or evaluate()
         state.weights = model.get_weights()
     listeners = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=steps, verbose=0)
     listeners.on_train_begin()
+    before = states_of(callbacks)
+    if kept is not None:
+        give_back(callbacks, kept.values["callbacks"])
     model.stop_training = False
     with progress.task(label, steps * (epochs - state.epoch), "steps") as advance:
         while state.epoch < epochs and not state.ended and not _is_over(state, options, epochs, evaluate):
-            try:
-                with computing_in(network.precision, layers):
-                    figures = _epoch(model, step, batches, state.epoch, listeners=listeners, advance=advance)
-            except tf.errors.ResourceExhaustedError as error:
-                raise memory_error(options) from error
+            with memory_named(options), computing_in(network.precision, layers):
+                figures = _epoch(model, step, batches, state.epoch, listeners=listeners, advance=advance)
             state.epoch += 1
             if not math.isfinite(figures["loss"]):
                 progress.note(f"{label}: the loss became no number in epoch {state.epoch}.")
@@ -174,13 +178,14 @@ def tune(
                 break
             state.history.append(figures)
             if evaluate is not None:
-                now = evaluate()
+                with memory_named(options):
+                    now = evaluate()
                 figures |= {"validation_accuracy": now.accuracy, "validation_loss": -now.fit}
                 if state.judged is None or now.is_better(state.judged):
                     state.best, state.judged, state.weights = state.epoch, now, model.get_weights()
             listeners.on_epoch_end(state.epoch - 1, keras_figures(figures))
             state.ended = bool(model.stop_training)
-            checkpoints.save(state.epoch, _checkpoint(model, optimizer, state))
+            checkpoints.save(state.epoch, _checkpoint(model, optimizer, state, remembered(callbacks, before)))
     listeners.on_train_end()
     if evaluate is not None:
         model.set_weights(state.weights)
@@ -189,12 +194,18 @@ def tune(
     return state
 
 
-def memory_error(options: Mapping[str, Any]) -> TrainingError:
-    """Return what is raised when a step runs out of memory."""
-    return TrainingError(
-        f"TensorFlow has run out of memory. Lower --set tuning.batch_size, now {options['batch_size']}, or "
-        "train fewer stages with --stages."
-    )
+@contextlib.contextmanager
+def memory_named(options: Mapping[str, Any]) -> Iterator[None]:
+    """Raise `TrainingError`, which names the setting that helps, where TensorFlow runs out of memory."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainingError(
+            f"TensorFlow has run out of memory. Lower --set tuning.batch_size, now {options['batch_size']}, or "
+            "train fewer stages with --stages."
+        ) from error
 
 
 def compile_network(network: Network, options: Mapping[str, Any], rate: Schedule | float) -> keras.Model:
@@ -249,12 +260,13 @@ def _epoch(
     return {"loss": float(np.mean(losses))}
 
 
-def _checkpoint(model: keras.Model, optimizer: Any, state: TrainerState) -> Checkpoint:
+def _checkpoint(model: keras.Model, optimizer: Any, state: TrainerState, callbacks: list[Any]) -> Checkpoint:
     """Everything that the next epoch depends on, the states of all generators of random numbers included."""
     arrays = {f"model {n}": np.asarray(v.value) for n, v in enumerate(variables_of(model))}
     arrays |= {f"optimizer {n}": np.asarray(v.value) for n, v in enumerate(optimizer.variables)}
     arrays |= {f"best {n}": value for n, value in enumerate(state.weights)}
     values: dict[str, Any] = {"epoch": state.epoch, "history": state.history, "best": state.best, "ended": state.ended}
+    values["callbacks"] = callbacks
     for name, judged in (("start", state.start), ("judged", state.judged)):
         if judged is not None:
             values[name] = [judged.accuracy, judged.fit]
@@ -269,7 +281,7 @@ def _restore(model: keras.Model, optimizer: Any, state: TrainerState, kept: Chec
     best = [name for name in kept.arrays if name.startswith("best ")]
     state.weights = [kept.arrays[f"best {number}"] for number in range(len(best))]
     state.epoch, state.best = kept.values["epoch"], kept.values["best"]
-    state.history, state.ended = list(kept.values["history"]), kept.values.get("ended", False)
+    state.history, state.ended = list(kept.values["history"]), kept.values["ended"]
     if "start" in kept.values:
         state.start = _judgement(kept, "start")
         state.judged = _judgement(kept, "judged")
