@@ -91,6 +91,30 @@ def test_queries_and_values_change_by_a_low_rank_and_nothing_else(train, network
 
 
 @pytest.mark.slow
+def test_interrupted_it_goes_on_to_the_same_weights(steps, tmp_path):
+    import keras
+
+    import tlplug
+
+    class Interruption(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    load_plugin(tmp_path / "steps.py")
+    options = {"tuning.lora": 2, "tuning.patience": 0, "tuning.epochs": 4, "tuning.learning_rate": 0.02}
+    whole = tlplug.train(steps, strategy="full", options=options)
+    settings = {"strategy": "full", "options": options, "checkpoints": tmp_path / "kept"}
+    with pytest.raises(KeyboardInterrupt):
+        tlplug.train(steps, callbacks=[Interruption()], **settings)
+    resumed = tlplug.train(steps, **settings)
+    for number, model in enumerate((whole, resumed)):
+        model.save(tmp_path / f"run-{number}")
+    networks = [load_keras(tmp_path / f"run-{number}" / "model" / "backbone" / "model.keras") for number in (0, 1)]
+    assert all(np.array_equal(a, b) for a, b in zip(*(n.get_weights() for n in networks), strict=True))
+
+
+@pytest.mark.slow
 def test_only_the_topmost_stage_has_updates_where_only_that_trains(train, network, tmp_path):
     assert train("--strategy", "fine-tune", "--stages", 1, *QUICK).code == 0
     saved = load_keras(tmp_path / "run" / "model" / "backbone" / "model.keras")

@@ -256,21 +256,29 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(
-    ("how", "more"),
+    ("how", "phase", "more"),
     [
-        (signal.SIGKILL, ()),
-        pytest.param(signal.SIGINT, (), marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, ("--learning-rate", "auto"), marks=pytest.mark.slow),
+        (signal.SIGKILL, "choosing", ("--set", "tuning.patience=8")),
+        pytest.param(signal.SIGKILL, "final", ("--set", "tuning.patience=0"), marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "choosing", ("--set", "tuning.patience=8"), marks=pytest.mark.slow),
+        pytest.param(
+            signal.SIGKILL,
+            "choosing",
+            ("--set", "tuning.patience=8", "--learning-rate", "auto"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
-def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids, tmp_path, python, cli, how, more):
-    arguments = ("--strategy", "full", "--augment", "light", "--set", "tuning.patience=8", "--epochs", 12, *more)
+def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(
+    train, grids, tmp_path, python, cli, how, phase, more
+):
+    arguments = ("--strategy", "full", "--augment", "light", "--epochs", 12, *more)
     assert train("whole", *arguments).code == 0
     command = ("train", grids, "--plugin", tmp_path / "grids.py", "--out", tmp_path / "run", *arguments)
     process = python(START, *command)
     checkpoints = tmp_path / "run.partial" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("*/choosing-000003-*")):
+    while not list(checkpoints.glob(f"*/{phase}-000003-*")):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -280,7 +288,7 @@ def test_a_killed_run_that_goes_on_ends_as_if_nothing_had_happened(train, grids,
         again = f"tlplug train {grids} --resume {tmp_path / 'run'}"
         assert errors.splitlines()[-1] == f"Error: Interrupted. What was trained is kept. To go on, type: {again}"
     assert not (tmp_path / "run").exists()
-    damaged = sorted(checkpoints.glob("*/choosing-*"))[-1]
+    damaged = sorted(checkpoints.glob(f"*/{phase}-*"))[-1]
     damaged.write_bytes(damaged.read_bytes()[:-9])  # as a failing disk leaves it: the one before serves
     resumed = cli("train", grids, "--plugin", tmp_path / "grids.py", "--resume", tmp_path / "run")
     assert resumed.code == 0, resumed.err
