@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import tlplug
 from tlplug.backbones import STRING, ArraySpec, select_backbone
 from tlplug.features import extractor_for
 
@@ -112,3 +113,32 @@ def test_from_a_table_to_answers_in_another_process(phrases, cli, tmp_path, pyth
     """
     output, errors = python(source, phrases.parent / "site", run).communicate()
     assert json.loads(output or errors) == ["weather", "food"]
+
+
+def test_a_run_reads_tables_by_the_columns_of_its_data(phrases, cli, tmp_path):
+    """A column that would be found by its name is not what the run was trained on."""
+    lines = [line.split(",") for line in phrases.read_text().splitlines()[1:]]
+    table, run = tmp_path / "reviews.csv", tmp_path / "run"
+    other = {"weather": "bread milk", "food": "sun rain"}
+    table.write_text("\n".join(["text,review,rating", *(f"{other[label]},{text},{label}" for text, label in lines)]))
+    columns = ("--input", "review", "--label", "rating")
+    done = cli("train", table, *columns, "--backbone", "counts", "--out", run, "--json")
+    assert done.json["metrics"]["test"]["accuracy"] > 0.9, done.err
+    assert json.loads((run / "run.json").read_text())["reader"]["options"] == {
+        "input": "review",
+        "label": "rating",
+        "encoding": "utf-8",
+    }
+    assert cli("evaluate", run, table, "--json").json["metrics"]["test"]["accuracy"] > 0.9
+    assert cli("evaluate", run, table, "--input", "text", "--json").json["metrics"]["test"]["accuracy"] < 0.1
+    table.write_text("id,text,review\n1,bread milk,sun rain\n")
+    (answer,) = cli("predict", run, table, "--json").json
+    assert answer["label"] == "weather"
+    table.write_text("id,text\n1,bread milk\n")
+    done = cli("predict", run, table, "--json")
+    assert [answer["label"] for answer in done.json] == ["food"]
+    assert f"'{table}' is read with input 'text', the model's data with 'review'." in done.err
+    model = tlplug.load(run)
+    again = tlplug.load_data(phrases)
+    assert again.read_with["input"] == "text"
+    assert model.evaluate(again).metrics["accuracy"] > 0.9

@@ -189,6 +189,7 @@ def reader() -> list[Reader]:
             name="table",
             sniff="tlplug.data.table:sniff",
             read="tlplug.data.table:read",
+            follow="tlplug.data.table:follow",
             options=(
                 Option(name="input", type=str, help="column of the texts, or of the paths of files"),
                 Option(name="label", type=str, help="column of the class names"),

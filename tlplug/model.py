@@ -16,15 +16,13 @@ from tlplug.evaluation import Evaluation
 from tlplug.export import Export, ExportSource, check_export, export_model, format_of
 from tlplug.predictor import Prediction, Predictor
 from tlplug.saving import write_run
-from tlplug.training import FEATURES, MAX_UNREADABLE, Training, data_again, run_training, setup_again
+from tlplug.training import FEATURES, MAX_UNREADABLE, Training, data_again, read_with, run_training, setup_again
 
 DEFAULT_HEAD = "linear"
 
 
 class Model:
-    """A trained classifier: predicts, evaluates, and is saved as a run folder.
-
-    Made by `tlplug.train` and `tlplug.load`.
+    """A trained classifier, of `tlplug.train` or `tlplug.load`: predicts, evaluates, and is saved as a run folder.
 
     Attributes:
         predictor: what predicts.
@@ -69,7 +67,7 @@ class Model:
         Args:
             inputs: files, folders, patterns, tables, or other sources that the preprocess takes, such as arrays.
             reader: name of the reader of all files and folders; when left out, the surest one reads tables.
-            options: of the reader, by address: ``{"reader.input": "text"}``.
+            options: of the reader, by address: ``{"reader.input": "text"}``; else those of the model's data if they fit
             windows: predict each window of a source on its own, such as each second of a recording.
 
         Returns:
@@ -79,7 +77,7 @@ class Model:
         if isinstance(inputs, str | Path):
             inputs = [inputs]
         settings = split_options(options or {})["reader"]
-        return self.predictor.predict(inputs, settings, reader=reader, windows=windows)
+        return self.predictor.predict(inputs, settings, reader=reader, earlier=read_with(self.info), windows=windows)
 
     def evaluate(
         self, data: Dataset | str | Path, *, reader: str | None = None, options: Mapping[str, Any] | None = None
@@ -96,7 +94,8 @@ class Model:
         """
         if isinstance(data, str | Path):
             settings = split_options(options or {})["reader"]
-            data = load_examples(data, modality=self.predictor.modality, reader=reader, options=settings)
+            fields: dict[str, Any] = {"reader": reader, "options": settings, "earlier": read_with(self.info)}
+            data = load_examples(data, modality=self.predictor.modality, **fields)
         if data.modality != self.predictor.modality:
             raise UsageError(f"The model takes {self.predictor.modality}. Received: {data.modality} data.")
         aligned = data.relabelled(align_labels(data, self.classes), self.classes)

@@ -135,6 +135,7 @@ class Predictor:
         options: Mapping[str, Any] | None = None,
         *,
         reader: str | None = None,
+        earlier: Mapping[str, Any] | None = None,
         windows: bool = False,
     ) -> list[Prediction]:
         """Predict files, folders, patterns, tables, or sources of any other kind that the preprocess takes.
@@ -143,12 +144,13 @@ class Predictor:
             inputs: see `tlplug.data.read_inputs`.
             options: of the reader, for tables.
             reader: name of the reader of files and folders; the surest one when None.
+            earlier: options that other data were read with, which tables are to be read like.
             windows: predict each window of a source on its own.
 
         Raises:
             UsageError: see `tlplug.data.read_inputs`; or there are no windows whose place the preprocess tells.
         """
-        examples = read_inputs(inputs, self.modality, options, reader)
+        examples = read_inputs(inputs, self.modality, options, reader, earlier or {})
         sources = [example.source for example in examples if not example.problem]
         answers = iter(self._by_window(sources) if windows else self._as_a_whole(sources))
         predictions: list[Prediction] = []

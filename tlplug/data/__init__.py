@@ -6,6 +6,7 @@ from tlplug.data.inputs import find_inputs
 from tlplug.data.loading import (
     HOLDOUT,
     align_labels,
+    load_again,
     load_data,
     load_examples,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "content_digests",
     "find_inputs",
     "hold_out",
+    "load_again",
     "load_data",
     "load_examples",
     "prevailing_modality",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Dataset:
         skipped: what was found and left out.
         origin: where it was read from, for people.
         names: what to call each example, empty where its source says it; none at all when no source needs one.
+        read_with: options of the reader that read them, with what it found out by itself, such as columns.
     """
 
     sources: Sequence[Any]
@@ -46,6 +47,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     origin: str = ""
     names: Sequence[str] = ()
+    read_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         parts = ", ".join(

@@ -66,16 +66,32 @@ def load_data(
     if isinstance(data, str | Path):
         if labels is not None:
             raise UsageError("Labels are for a sequence of sources; a path brings its own. Leave labels out.")
-        examples, modality = read_examples(Path(data), reader, options or {}, modality)
-        origin = str(data)
+        dataset = _read(data, modality, reader, options or {}, {})
     else:
         examples = _paired(data, labels)
-        origin = f"{len(examples)} sources"
-    dataset = _of_examples(examples, modality, origin)
+        dataset = _of_examples(examples, modality, f"{len(examples)} sources")
     if test is not None:
-        held_out = load_examples(test, modality=dataset.modality, reader=reader, options=options)
+        read_with = dataset.read_with
+        held_out = load_examples(test, modality=dataset.modality, reader=reader, options=options, earlier=read_with)
         dataset = _with_test(dataset, held_out)
     return _split(dataset, holdout, seed)
+
+
+def load_again(data: str | Path | Sequence[Any], earlier: Mapping[str, Any], *, modality: str, seed: int) -> Dataset:
+    """Read labelled examples like those that a model was trained on, and split them.
+
+    Args:
+        data: their path.
+        earlier: options that those were read with.
+        modality: of the model.
+        seed: of the split.
+
+    Raises:
+        UsageError, DataError: see `load_data`.
+    """
+    if not isinstance(data, str | Path):
+        return load_data(data, seed=seed, modality=modality)
+    return _split(_read(data, modality, None, {}, earlier), HOLDOUT, seed)
 
 
 def load_examples(
@@ -84,11 +100,22 @@ def load_examples(
     modality: str | None = None,
     reader: str | None = None,
     options: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Read labelled examples to report on: the test part where there is one, else everything."""
-    examples, modality = read_examples(Path(data), reader, options or {}, modality)
-    dataset = _of_examples(examples, modality, str(data))
+    """Read labelled examples to report on, like `earlier` ones: the test part where there is one, else everything."""
+    dataset = _read(data, modality, reader, options or {}, earlier or {})
     return dataset.test if TEST in dataset.splits else dataset
+
+
+def _read(
+    data: str | Path,
+    modality: str | None,
+    reader: str | None,
+    options: Mapping[str, Any],
+    earlier: Mapping[str, Any],
+) -> Dataset:
+    examples, modality, used = read_examples(Path(data), reader, options, modality, earlier)
+    return replace(_of_examples(examples, modality, str(data)), read_with=used)
 
 
 def _paired(sources: Sequence[Any], labels: Sequence[Any] | None) -> list[Example]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tlplug import progress
@@ -25,12 +26,23 @@ _SURE = 0.5
 
 
 def read_examples(
-    path: Path, reader: str | None, options: Mapping[str, Any], modality: str | None = None
-) -> tuple[list[Example], str | None]:
+    path: Path,
+    reader: str | None,
+    options: Mapping[str, Any],
+    modality: str | None = None,
+    earlier: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[list[Example], str | None, dict[str, Any]]:
     """Read a path with the named reader, or with the one of the modality that is surest.
 
+    Args:
+        path: of the data.
+        reader: its name.
+        options: of the reader.
+        modality: of the examples, if known.
+        earlier: options that other data were read with, which these are to be read like.
+
     Returns:
-        The examples, and their modality: the given one, else the reader's.
+        The examples, their modality (the given one, else the reader's), and the options that they were read with.
     """
     if not path.exists():
         raise UsageError(f"No such data: {str(path)!r}. Valid: {_VALID}.")
@@ -40,7 +52,8 @@ def read_examples(
         confidence, entry = _surest_reader(path, modality)
         if confidence <= 0:
             raise UsageError(f"No reader takes {str(path)!r}. Valid: {_VALID}.")
-    return _read(path, entry, options, modality, named=reader is not None), modality or entry.record.modality
+    examples, used = _read(path, entry, options, modality, named=reader is not None, earlier=earlier)
+    return examples, modality or entry.record.modality, used
 
 
 def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
@@ -60,7 +73,11 @@ def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
 
 
 def read_inputs(
-    inputs: Sequence[Any], modality: str, options: Mapping[str, Any] | None = None, reader: str | None = None
+    inputs: Sequence[Any],
+    modality: str,
+    options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    earlier: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Example]:
     """Return the examples that some inputs mean: files, folders, patterns, and rows of tables, which may have problems.
 
@@ -70,6 +87,7 @@ def read_inputs(
         modality: of the model.
         options: of the reader.
         reader: name of the one that reads every file and folder; the surest one, of data sets only, when None.
+        earlier: options that the data of the model were read with, which tables are read like.
 
     Raises:
         UsageError: no such reader, one of another modality, or options that no reader of these inputs takes.
@@ -93,7 +111,7 @@ def read_inputs(
                     continue
                 seen.add(source)
             try:
-                rows = _rows_of(source, options, modality, reader)[0] if isinstance(source, Path) else []
+                rows = _rows_of(source, options, modality, reader, earlier)[0] if isinstance(source, Path) else []
             except OptionError:
                 raise
             except (DataError, UsageError) as error:  # one table that cannot be read costs no other input
@@ -196,7 +214,11 @@ def _is_data(given: Any, modality: str, reader: str | None) -> bool:
 
 
 def _rows_of(
-    path: Path, options: Mapping[str, Any], modality: str | None = None, reader: str | None = None
+    path: Path,
+    options: Mapping[str, Any],
+    modality: str | None = None,
+    reader: str | None = None,
+    earlier: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[list[Example], str | None]:
     """The examples in a file or folder that is no single example, and the modality where its reader tells.
 
@@ -206,20 +228,31 @@ def _rows_of(
         return [], None
     if reader:
         entry = _named_reader(reader, modality)
-        return _read(path, entry, options, modality, named=True), entry.record.modality
+        return _read(path, entry, options, modality, named=True, earlier=earlier)[0], entry.record.modality
     confidence, entry = _surest_reader(path, modality)
     reads = all_reads() if modality is None else [reads_of(modality)]
     may_be_one = path.is_dir() or any(one.takes(path) for one in reads)
     if (confidence < _SURE and (may_be_one or confidence <= 0)) or (path.is_dir() and entry.record.modality is None):
         return [], None
-    return _read(path, entry, options, modality), entry.record.modality
+    return _read(path, entry, options, modality, earlier=earlier)[0], entry.record.modality
 
 
 def _read(
-    path: Path, entry: Entry, options: Mapping[str, Any], modality: str | None, *, named: bool = False
-) -> list[Example]:
+    path: Path,
+    entry: Entry,
+    options: Mapping[str, Any],
+    modality: str | None,
+    *,
+    named: bool = False,
+    earlier: Mapping[str, Any],
+) -> tuple[list[Example], dict[str, Any]]:
+    """The examples at a path, and the options that they were read with."""
     values = parse_options("reader", entry.record.options, options)
     try:
+        if entry.record.follow is not None:
+            stated = {name: values[name] for name in options}
+            values |= load_reference(entry.record.follow)(path, stated, earlier)
+            _note_others(path, values, {name: value for name, value in earlier.items() if name not in options})
         examples = list(load_reference(entry.record.read)(path, values))
     except UsageError as error:
         sure = [] if named else _sure_readers(path, modality)
@@ -229,7 +262,14 @@ def _read(
         raise UsageError(f"{str(error).rstrip('.')}; or choose another reader: {' or '.join(others)}.") from error
     if not examples:
         raise DataError(f"No examples in {str(path)!r}. Valid: {_VALID}.")
-    return examples
+    return examples, dict(values)
+
+
+def _note_others(path: Path, values: Mapping[str, Any], earlier: Mapping[str, Any]) -> None:
+    """Say where a path is read by something else than the data that it should be read like."""
+    for name, value in earlier.items():
+        if values.get(name) not in (None, value):
+            progress.note(f"{str(path)!r} is read with {name} {values[name]!r}, the model's data with {value!r}.")
 
 
 def _surest_reader(path: Path, modality: str | None = None) -> tuple[float, Entry]:

@@ -53,6 +53,19 @@ def sniff(path: Path) -> float:
     return 0.6 if label or source.strip().lower() in INPUTS else 0.2
 
 
+def follow(path: Path, options: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options to read a table with like an earlier one: by the same columns, where it has them.
+
+    Raises:
+        UsageError, DataError: as `read`.
+    """
+    encoding = options.get("encoding") or earlier.get("encoding") or "utf-8"
+    columns = _columns(path, encoding)
+    known = {name: earlier[name] for name in ("input", "label") if earlier.get(name) in columns}
+    source, label = _choose(path, columns, {**known, **options})
+    return {"input": source, "label": label, "encoding": encoding}
+
+
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
     """Yield an `Example` for every row.
 

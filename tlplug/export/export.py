@@ -235,6 +235,7 @@ def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any]) -> d
         "rows": "the windows of one example" if source.cut else "examples",
         "preprocess": {"name": preprocess["name"], "options": preprocess["options"]},
         "files": sorted(predictor.compiled.files),
+        "packages": [],
     }
 
 

@@ -26,6 +26,7 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         model.network.save(path)
     modules = sorted({type(layer).__module__ for layer in model.network._flatten_layers()})
     model.about["modules"] = [module for module in modules if module.partition(".")[0] not in _OTHERS]
+    model.about["packages"] = [name for name in _OTHERS[1:] if any(module.startswith(f"{name}.") for module in modules)]
     for module in model.about["modules"]:
         try:
             place(files_with(module), path.parent)

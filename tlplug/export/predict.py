@@ -26,6 +26,8 @@ def main(files):
             failed += 1
             print(name, "error", *str(error).splitlines()[:1], sep="\t", file=sys.stderr)
             continue
+        except ImportError as error:
+            sys.exit(str(error))
         best = max(found, key=found.get)
         print(name, " ".join(best.split()), f"{found[best]:.3f}", sep="\t")
     return failed

@@ -37,14 +37,17 @@ def main() -> None:
             def answer(raw: Any) -> Any:
                 return network(preprocess.prepare(raw, about))
 
-        from_raw = []
+        from_raw, raw = [], None
         for number, source in enumerate(sources):
             try:
-                from_raw.append(_timed(answer, preprocess.read(_source(calls, source), about)))
+                raw = preprocess.read(_source(calls, source), about)
+                from_raw.append(_timed(answer, raw))
             except Exception as error:  # noqa: BLE001 - whatever the code that travels along raises, it was not read
                 unread[number] = _reason(error)
                 from_raw.append((np.full_like(found[0][0], np.nan), np.nan))
         answers |= _columns("raw", from_raw)
+        if about["raw"] and raw is not None:
+            network(preprocess.prepare(raw, about))  # as predict.py does; what it needs must be there
     np.savez(calls / "answers.npz", allow_pickle=False, **answers)
     (calls / "unread.json").write_text(json.dumps(unread), encoding="utf-8")
 

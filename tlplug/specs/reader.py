@@ -42,6 +42,10 @@ class Reader:
         read: ``read(path: Path, options: Mapping) -> iterable of Example``.
         modality: of its sources; None where their endings decide.
         options: its settings.
+        follow: ``follow(path: Path, options: Mapping, earlier: Mapping) -> dict``, the options to read a path with so
+            that it is read like other data, such as those that a model was trained on: those that are stated, then
+            those of `earlier` that fit the path, then what the reader finds out by itself, such as columns by their
+            names. It raises `UsageError` as `read` does. None where a reader finds out nothing.
         summary: one sentence.
     """
 
@@ -50,10 +54,13 @@ class Reader:
     read: Reference
     modality: str | None = None
     options: tuple[Option, ...] = ()
+    follow: Reference | None = None
     summary: str = ""
 
     def __post_init__(self) -> None:
         check_name(self, self.name)
         check_reference(self, "sniff", self.sniff)
         check_reference(self, "read", self.read)
+        if self.follow is not None:
+            check_reference(self, "follow", self.follow)
         freeze(self, options=tuple(self.options))

@@ -7,7 +7,7 @@ from tlplug.training.fine_tune import train_tuned
 from tlplug.training.frozen import MAX_UNREADABLE, Training, train_frozen
 from tlplug.training.provenance import TRIED, how_trained, report_input, run_info, tried_rows, versions_of
 from tlplug.training.request import check_request, data_error, request_of
-from tlplug.training.retraining import data_again, setup_again
+from tlplug.training.retraining import data_again, read_with, setup_again
 from tlplug.training.settings import Tuning, check_tuning
 from tlplug.training.strategy import AUTO, FEATURES, STRATEGIES, check_strategy
 from tlplug.training.trainer import DivergedError
@@ -29,6 +29,7 @@ __all__ = [
     "data_again",
     "data_error",
     "how_trained",
+    "read_with",
     "report_input",
     "request_of",
     "run_info",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug.backbones import RANDOM, Selection, select_backbone, split_options
-from tlplug.data import Dataset, align_labels, load_data
+from tlplug.data import Dataset, align_labels, load_again
 from tlplug.errors import DataError, OptionError, UsageError, WeightsError
 from tlplug.registry import registry
 from tlplug.training.callbacks import check_callbacks
@@ -86,7 +86,7 @@ def data_again(info: Mapping[str, Any], data: Dataset | str | Path) -> Dataset:
         DataError: data of other classes.
     """
     if not isinstance(data, Dataset):
-        data = load_data(data, seed=info["seed"], modality=info["modality"])
+        data = load_again(data, read_with(info), seed=info["seed"], modality=info["modality"])
     if data.modality != info["modality"]:
         raise UsageError(f"The model takes {info['modality']}. Received: {data.modality} data.")
     classes = tuple(info["classes"])
@@ -98,6 +98,11 @@ def data_again(info: Mapping[str, Any], data: Dataset | str | Path) -> Dataset:
             f"Valid: {', '.join(classes)}; for others train anew with tlplug.train."
         )
     return data.relabelled(align_labels(data, classes), classes)
+
+
+def read_with(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of the reader that a model's data were read with, out of its run.json."""
+    return dict((info.get("reader") or {}).get("options") or {})
 
 
 def _given(part: Mapping[str, Any]) -> dict[str, Any]:

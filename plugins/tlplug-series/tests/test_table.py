@@ -233,3 +233,17 @@ def test_any_content_gives_examples_or_one_line(one_line, tmp_path_factory, text
         for one in table.read(path, options()):
             assert one.problem or one.source.size
             assert "\n" not in one.problem
+
+
+def test_a_table_is_read_like_an_earlier_one(path):
+    """By the columns that it was read by, where this one has them."""
+    earlier = path("kind,label,who,when,x\na,1,p,2,5\na,1,p,1,6\n", "earlier.csv")
+    stated = {"label": "kind", "id": "who", "time": "when"}
+    known = table.follow(earlier, stated, {})
+    assert known == {**stated, "layout": None, "encoding": "utf-8"}
+    later = path("id,kind,label,who,when,x\n9,a,1,p,2,5\n9,a,1,p,1,6\n")
+    assert table.follow(later, {}, known) == known
+    assert table.follow(later, {"label": "label"}, known) == {**known, "label": "label"}
+    other = path("id,class,time,x\np,a,2,5\np,a,1,6\n")
+    assert table.follow(other, {}, known) == {**known, "label": "class", "id": "id", "time": "time"}
+    assert table.follow(other, {}, {}) == table.follow(other, {}, known)

@@ -66,6 +66,7 @@ def reader() -> list[Reader]:
             modality="series",
             sniff="tlplug_series.table:sniff",
             read="tlplug_series.table:read",
+            follow="tlplug_series.table:follow",
             options=(
                 Option(name="label", type=str, help="column of the class names"),
                 Option(name="id", type=str, help="column that says which series a row is of"),

@@ -94,6 +94,22 @@ def _are_numbers(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
     return found > 0
 
 
+def follow(path: Path, options: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options to read a table with like an earlier one: by the same columns, where it has them.
+
+    Raises:
+        UsageError, DataError: as `read`.
+    """
+    encoding = options.get("encoding") or earlier.get("encoding") or "utf-8"
+    header, rows = _opened(path, encoding)
+    rows.close()
+    known = {name: earlier[name] for name in ("label", "id", "time") if earlier.get(name) in header}
+    layout = options.get("layout") or earlier.get("layout")
+    places = _places(path, header, {**known, "layout": layout, **options})
+    columns = {name: None if places[name] is None else header[places[name]] for name in ("label", "id", "time")}
+    return {**columns, "layout": layout, "encoding": encoding}
+
+
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:
     """Yield the examples of a table.
 

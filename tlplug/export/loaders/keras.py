@@ -1,7 +1,7 @@
 """Loads model.keras. Needs numpy, keras and tensorflow."""
 
 import functools
-import importlib
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -18,6 +18,9 @@ ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 @functools.cache
 def load():
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
+    for name in ABOUT["packages"]:
+        if importlib.util.find_spec(name) is None:
+            raise ImportError(f"The model has layers of {name}. Type: pip install {name.replace('_', '-')}")
     for name in ABOUT["modules"]:  # of the layers that are not Keras' own; they lie beside this file
         importlib.import_module(name)
     model = keras.saving.load_model(FOLDER / ABOUT["file"], safe_mode=True)
