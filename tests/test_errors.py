@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -117,6 +118,26 @@ def test_files_that_nothing_reads(refused, here, dots):
 def test_files_that_are_not_what_their_names_say(refused, here, dots):
     spread(here / "data", a=["no", "nor", "not"], b=["none", "never", "nothing"])
     assert "6 of 6 examples in 'data' cannot be read, more than 10%" in refused(1, "train", "data", *dots.plugins)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "a.wav", None, "run/a.wav"), "No space left on device: run/a.wav"),
+        (
+            shutil.Error([("a/x", "run/x", "[Errno 28] No space left on device: 'a/x' -> 'run/x'"), ("b", "c", "d")]),
+            "No space left on device: run/x",
+        ),
+    ],
+)
+def test_a_full_disk_says_which_and_what_helps(refused, here, dots, monkeypatch, error, said):
+    def full(*_, **__):
+        raise error
+
+    dots.write(here / "data")
+    monkeypatch.setattr("tlplug.model.write_run", full)
+    line = refused(1, "train", "data", "--out", "run", *dots.plugins)
+    assert line == f"Error: {said}. Make room there, or write to another place with --out.\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -298,7 +319,7 @@ def test_an_interruption_is_one_line_and_its_own_exit_code(python, here, dots, m
     assert (process.returncode, output, len(errors.splitlines())) == (130, "", 1), errors
     assert errors.startswith("Error: Interrupted.")
     assert not (here / "run").exists()
-    assert (here / "run.partial").exists()
+    assert not (here / "run.partial").exists()  # nothing in it to go on with
 
 
 CLICK = """

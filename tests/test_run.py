@@ -156,6 +156,25 @@ def test_until_it_has_its_name_a_run_can_be_gone_on_with(tmp_path, monkeypatch):
     assert names(tmp_path / "run") == []
 
 
+def test_what_may_not_be_read_is_said(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(run, "read_json", refused)
+    with pytest.raises(RunError, match=r"^The run '.*run' cannot be read: Permission denied\.$"):
+        run.read_info(tmp_path / "run")
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path):
+    (tmp_path / "run.partial").mkdir()
+    with pytest.raises(RunError, match=r"There is an unfinished one: '.*run.partial'\. Valid: "):
+        run.read_info(tmp_path / "run")
+    (tmp_path / "run.partial" / "request.json").write_text("{}")
+    with pytest.raises(RunError, match=r"To go on with it, type: tlplug train DATA --resume .*run\. Valid: "):
+        run.read_info(tmp_path / "run")
+
+
 def test_what_another_process_finished_while_this_one_began_is_refused_at_once(tmp_path):
     path, checked = tmp_path / "run", run.check_free
 

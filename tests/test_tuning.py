@@ -112,6 +112,10 @@ def original(tmp_path):
     return _values(build_backbone(select_backbone("convnet", modality="grid")).model)
 
 
+def read_tuning(run):
+    return json.loads((run / "run.json").read_text())["tuning"]
+
+
 QUICK = ("--set", "tuning.patience=0", "--epochs", 4, "--learning-rate", 0.01)
 
 
@@ -210,6 +214,8 @@ def test_where_no_epoch_helps_the_frozen_model_remains(train, tmp_path):
     done = train("run", "--strategy", "full", "--learning-rate", 1e-8, "--epochs", 3)
     assert "the frozen model remains" in done.err
     assert "frozen, which no tuning improved, and the head" in done.out
+    told, history = (read_tuning(tmp_path / "run")[name] for name in ("tuned_log_loss", "history"))
+    assert told in [epoch["validation_loss"] for epoch in history]
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["tuning"]["epochs_trained"] == 0
     before, after = original(tmp_path), weights(tmp_path / "run")
@@ -462,7 +468,8 @@ def test_a_full_disk_while_the_run_is_written_costs_no_training(train, cli, grid
     assert done.code == 1
     again = f"tlplug train {grids} --resume {tmp_path / 'run'}"
     assert f"What was trained is kept. To go on, type: {again}" in done.err
-    assert "No space left on device" in done.err.splitlines()[-1]
+    full = "Error: No space left on device. Make room there, or write to another place with --out."
+    assert done.err.splitlines()[-1] == full
     assert saving.write_run is model.write_run
     monkeypatch.setattr("keras.Model.train_on_batch", lambda *_, **__: pytest.fail("it trained again"))
     assert resume(cli, grids, tmp_path / "run").code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,7 +107,10 @@ def read_info(path: Path) -> dict[str, Any]:
         RunError: the folder is no run.
     """
     if not path.exists():
-        hint = f" There is an unfinished one: {str(partial_path(path))!r}." if partial_path(path).exists() else ""
+        partial = partial_path(path)
+        hint = f" There is an unfinished one: {str(partial)!r}." if partial.exists() else ""
+        if (partial / REQUEST).exists():
+            hint += f" To go on with it, type: tlplug train DATA --resume {shlex.quote(str(path))}."
         raise RunError(f"No such run: {str(path)!r}.{hint} Valid: a folder that tlplug train has made.")
     if path.name.endswith(PARTIAL):
         raise RunError(f"The run {str(path)!r} is not finished. Valid: a folder that tlplug train has completed.")
@@ -116,6 +120,8 @@ def read_info(path: Path) -> dict[str, Any]:
         raise DamagedRunError(
             f"The run {str(path)!r} is damaged: its {INFO} cannot be read. Train again, or restore it."
         ) from None
+    except PermissionError as error:
+        raise RunError(f"The run {str(path)!r} cannot be read: {error.strerror}.") from None
     except OSError:
         raise RunError(
             f"{str(path)!r} is no run: it has no {INFO} that can be read. Valid: a folder that tlplug train has made."

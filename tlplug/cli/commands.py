@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
+import re
+import shutil
 import sys
 import traceback
 import warnings
@@ -132,12 +135,24 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except OSError as error:
         if debug:
             traceback.print_exc()
-        return _say(f"{error.strerror or first_line(error)}: {error.filename or 'the operating system refused'}.", 1)
+        return _say(_refused(error), 1)
     except Exception as error:  # noqa: BLE001 - a bug, too, ends in one line
         if debug:
             traceback.print_exc()
         return _say(f"Unexpected {first_line(error)} (--debug shows where.)", 1)
     return result if isinstance(result, int) else 0
+
+
+def _refused(error: OSError) -> str:
+    """Say what the operating system refused, where, and what helps."""
+    reason, place = error.strerror, error.filename2 or error.filename  # of a copy, where it was to go
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of several, the first
+        _, place, why = error.args[0][0]
+        found = re.match(r"\[Errno \d+\] ([^:]+)", str(why))
+        reason = found[1] if found else str(why)
+    if reason == os.strerror(errno.ENOSPC):
+        return f"{reason}{f': {place}' if place else ''}. Make room there, or write to another place with --out."
+    return f"{reason or first_line(error)}: {place or 'the operating system refused'}."
 
 
 def _say(message: str, code: int) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -84,7 +86,7 @@ def check_export(path: Path, format: str, options: Mapping[str, Any], tolerance:
                 "Valid: another --out, or no --format."
             )
     _check_free(path)
-    missing = [package for module, package in entry.record.requires if importlib.util.find_spec(module) is None]
+    missing = {package: None for module, package in entry.record.requires if importlib.util.find_spec(module) is None}
     if missing:
         raise UsageError(
             f"The format {entry.name!r} needs what is not installed. Type: pip install {' '.join(map(repr, missing))}"
@@ -214,6 +216,8 @@ def _converted(entry: Entry, model: Exportable, file: Path, settings: Mapping[st
     except (OSError, MemoryError, TlplugError):
         raise
     except Exception as error:  # of a converter, which says in many ways what it cannot convert
+        if (full := os.strerror(errno.ENOSPC)) in str(error):  # as TensorFlow says it
+            raise OSError(errno.ENOSPC, full, str(file)) from error
         name = model.source.predictor.compiled.about["name"]
         raise UsageError(
             f"The format {entry.name!r} cannot hold this {name}: {first_line(error)[:300]}. Valid: {_others(entry)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -85,11 +86,20 @@ def train_tuned(
         if chosen.start is not None and chosen.judged is not None:
             about |= {"frozen_accuracy": chosen.start.accuracy, "tuned_accuracy": chosen.judged.accuracy}
             about |= {"frozen_log_loss": -chosen.start.fit, "tuned_log_loss": -chosen.judged.fit}
+            if chosen.best == 0:  # then it is the frozen model that was judged best: the best that was trained is told
+                about |= _best_of(chosen.history)
             metrics["validation"] = {"accuracy": chosen.judged.accuracy, "log_loss": -chosen.judged.fit}
     if epochs == 0:
         progress.note("The held-out part of the training examples was answered no better: the frozen model remains.")
         return replace(frozen, metrics=metrics, tuning={**about, **candidate.about(), "epochs_trained": 0})
     return train_finally(candidate, epochs, metrics, about)
+
+
+def _best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The figures of the best epoch, none where none came to numbers."""
+    judged = [(e["validation_accuracy"], e["validation_loss"]) for e in history if e["loss"] is not None]
+    best = max(judged, key=lambda figures: (figures[0], -figures[1]), default=None)
+    return {} if best is None else {"tuned_accuracy": best[0], "tuned_log_loss": best[1]}
 
 
 def be_deterministic() -> None:

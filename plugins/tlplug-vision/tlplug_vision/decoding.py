@@ -95,7 +95,10 @@ def _open_file(path: Path) -> BinaryIO:
         raise ImageError("There is no such file." if not path.exists() else "It is not a regular file.")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ImageError(f"The file has {size:,} bytes. Valid: at most {MAX_BYTES:,}.")
-    return path.open("rb")
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ImageError(f"The file cannot be read: {error.strerror or error}.") from error
 
 
 def _from_file(file: BinaryIO, suffix: str, stack: contextlib.ExitStack) -> Image.Image:
