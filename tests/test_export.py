@@ -436,6 +436,7 @@ def test_mistakes_end_in_one_line(run, dots, cli, tmp_path, monkeypatch):
     assert "A format is missing. Valid: --format savedmodel" in refused(run)
     assert "Unknown exporter 'tflight'" in refused(run, "--format", "tflight", "--out", out)
     assert "The ending of 'a.tfl' says no format. Valid: .keras, .tflite, .onnx" in refused(run, "--out", "a.tfl")
+    assert "would lie in the run" in refused(run, "--format", "keras", "--out", run / "keras")
     assert "Unknown option 'exporter.bits'" in refused(run, "--format", "litert", "--set", "exporter.bits=8")
     assert "Option 'precision' cannot be 'int4'" in refused(run, "--format", "litert", "--precision", "int4")
     assert "Unknown option 'exporter.precision'" in refused(run, "--format", "keras", "--precision", "int8")

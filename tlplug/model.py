@@ -202,7 +202,7 @@ class Model:
         """
         path, settings = Path(path), options_for("exporter", options or {}, "format")
         name = format or format_of(path)
-        check_export(path, name, settings, tolerance)
+        check_export(path, name, settings, tolerance, self.path)
         with tempfile.TemporaryDirectory(prefix="tlplug-export-") as folder:
             if self._training is not None:
                 source = ExportSource.of_training(self._training, self.info, Path(folder))

@@ -67,12 +67,14 @@ def format_of(path: Path) -> str:
     raise UsageError(f"The ending of {str(path)!r} says no format. Valid: {valid}, or a format by its name: {names}.")
 
 
-def check_export(path: Path, format: str, options: Mapping[str, Any], tolerance: float | None = None) -> None:
-    """Refuse, before any work, what cannot be exported whatever the run is; the arguments are those of `export_model`.
+def check_export(
+    path: Path, format: str, options: Mapping[str, Any], tolerance: float | None = None, run: Path | None = None
+) -> None:
+    """Refuse, before any work, what cannot be exported; the arguments are of `export_model`, and the folder of the run.
 
     Raises:
-        UsageError: there is no such format, what it needs is not installed, the target exists or has the ending of
-            another format, or the tolerance is none.
+        UsageError: there is no such format, what it needs is not installed, the target exists, lies in the run or has
+            the ending of another format, or the tolerance is none.
         OptionError: an option that it does not have.
     """
     entry = registry().get("exporter", format)
@@ -86,6 +88,8 @@ def check_export(path: Path, format: str, options: Mapping[str, Any], tolerance:
                 "Valid: another --out, or no --format."
             )
     _check_free(path)
+    if run is not None and path.resolve().is_relative_to(run.resolve()):
+        raise UsageError(f"The export {str(path)!r} would lie in the run {str(run)!r}. Choose another --out.")
     missing = {package: None for module, package in entry.record.requires if importlib.util.find_spec(module) is None}
     if missing:
         raise UsageError(
