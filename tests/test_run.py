@@ -156,6 +156,22 @@ def test_until_it_has_its_name_a_run_can_be_gone_on_with(tmp_path, monkeypatch):
     assert names(tmp_path / "run") == []
 
 
+def test_what_a_killed_process_left_is_noted(tmp_path, notes, monkeypatch):
+    left = tmp_path / "my-data-20261125-0731.partial"
+    (left / "checkpoints").mkdir(parents=True)
+    other = tmp_path / "my-data-other-20261125-0731.partial"
+    (other / "checkpoints").mkdir(parents=True)
+    (other / "request.json").write_text("{}")
+    with run.new_default_run("my data", tmp_path):
+        assert notes == []
+    (left / "request.json").write_text("{}")
+    lock = filelock.FileLock(left / "lock")
+    with lock, run.new_default_run("my data", tmp_path):
+        assert notes == []
+    with run.new_default_run("my data", tmp_path):
+        assert notes == [f"An unfinished training is in {str(left)!r}: --resume {left} goes on with it."]
+
+
 def test_what_may_not_be_read_is_said(tmp_path, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied", str(path))

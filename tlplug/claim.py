@@ -87,6 +87,17 @@ def claimed(
         lock.release()
 
 
+def is_claimed(partial: Path) -> bool:
+    """Whether a process is writing an unfinished folder."""
+    lock = filelock.FileLock(partial / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except (filelock.Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
 def _remove(partial: Path, made: list[Path]) -> None:
     """Remove it under another name, so that the next one finds all of it or nothing, and empty parents."""
     doomed = partial_name(partial)

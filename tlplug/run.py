@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import shlex
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import progress
-from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, empty, partial_path
+from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, empty, is_claimed, partial_path
 from tlplug.data import Dataset
 from tlplug.errors import DamagedRunError, RunError
 from tlplug.storage import open_text, read_json, replace_file
@@ -57,7 +58,12 @@ def check_free(path: Path) -> None:
 
 @contextlib.contextmanager
 def new_default_run(data_name: str, folder: Path = RUNS) -> Iterator[tuple[Path, Path]]:
-    """Yield the name and the folder of a new run that is called after its data; see `new_run`."""
+    """Yield the name and the folder of a new run that is called after its data; see `new_run`.
+
+    What a killed process has left of a run of these data is noted, as it can be gone on with.
+    """
+    for left in _unfinished(data_name, folder):
+        progress.note(f"An unfinished training is in {str(left)!r}: --resume {shlex.quote(str(left))} goes on with it.")
     with contextlib.ExitStack() as stack:
         while True:
             path = default_path(data_name, folder)
@@ -65,6 +71,15 @@ def new_default_run(data_name: str, folder: Path = RUNS) -> Iterator[tuple[Path,
                 partial = stack.enter_context(new_run(path))
                 break
         yield path, partial
+
+
+def _unfinished(data_name: str, folder: Path) -> Iterator[Path]:
+    """Yield the folders of runs that have checkpoints, and that no process is writing."""
+    stem = default_name(data_name).rsplit("-", 2)[0]  # without the date and the time
+    dated = f"{glob.escape(stem)}-{'[0-9]' * 8}-{'[0-9]' * 4}*{PARTIAL}"
+    for partial in sorted(folder.glob(dated)):
+        if (partial / REQUEST).exists() and (partial / CHECKPOINTS).exists() and not is_claimed(partial):
+            yield partial
 
 
 @contextlib.contextmanager
