@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,6 +59,13 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the examples are, in their order: contents, labels and parts."""
+        rows = zip(self.digests, self.labels.tolist(), self.splits.tolist(), strict=True)
+        said = json.dumps([self.classes, [[digest.hex(), *row] for digest, *row in rows]])
+        return hashlib.sha256(said.encode()).hexdigest()
 
     def take(self, chosen: NDArray[Any]) -> Dataset:
         """Return the examples that a mask or an array of positions chooses."""

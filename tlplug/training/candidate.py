@@ -36,6 +36,7 @@ from tlplug.training.lora import Updates
 from tlplug.training.precision import choose_precision
 from tlplug.training.rate_finder import RateFinder
 from tlplug.training.settings import Tuning
+from tlplug.training.starting_head import copy_of, renewed
 from tlplug.training.trainer import DivergedError, Network, TrainerState, memory_named, tune
 from tlplug.training.unfreezing import NothingToTrainError, rate_factors, thaw
 
@@ -128,7 +129,7 @@ class Candidate:
         fitting = frozen.data.take(frozen.data.splits != TEST)
         # Checkpoints of anything else are not gone on from: of another backbone that auto reached, of other data.
         head = [choice.entry.name, dict(choice.options), choice.seed]
-        kept = [built.digest, cut, tuning.to_json(), preprocess.to_json(), head, _digest_of(fitting)]
+        kept = [built.digest, cut, tuning.to_json(), preprocess.to_json(), head, fitting.digest]
         name = hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:16]
         folder = context.checkpoints and context.checkpoints / name
         views = range(tuning.options["views"] + 1) if augmenter else range(1)
@@ -252,7 +253,7 @@ class Candidate:
         keras = import_keras()
         keras.utils.set_random_seed(self.choice.seed)
         self._go_back()
-        copied = _new_head if self.tuning.strategy == "scratch" else _copy_of
+        copied = renewed if self.tuning.strategy == "scratch" else copy_of
         copy, pool = self._devices.make(copied, head.to_keras()), self._trunk.preprocess.pool()
         options, labels, outputs = self.tuning.options, self.fitting.labels, len(self.fitting.classes)
         parts = (self._top, copy, self._factors, pool, self._devices, self._precision)
@@ -285,34 +286,6 @@ class Candidate:
                 start=start,
                 callbacks=callbacks,
             )
-
-
-def _digest_of(data: Dataset) -> str:
-    """Of examples, in their order, with their labels and their parts."""
-    rows = zip(data.digests, data.labels.tolist(), data.splits.tolist(), strict=True)
-    said = json.dumps([data.classes, [[digest.hex(), *row] for digest, *row in rows]])
-    return hashlib.sha256(said.encode()).hexdigest()
-
-
-def _copy_of(model: keras.Model) -> keras.Model:
-    copy = import_keras().models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    copy.trainable = True
-    return copy
-
-
-def _new_head(model: keras.Model) -> keras.Model:
-    """Return a head like another, which knows nothing of the embeddings: normalizations gave them another scale."""
-    keras = import_keras()
-
-    def renewed(layer: Any) -> Any:
-        if isinstance(layer, keras.layers.Normalization):
-            return keras.layers.Normalization(axis=layer.axis, mean=0.0, variance=1.0, name=layer.name)
-        return type(layer).from_config(layer.get_config())
-
-    head = keras.models.clone_model(model, clone_function=renewed)
-    head.trainable = True
-    return head
 
 
 def _chosen(windows: Sequence[Sequence[Window]], examples: NDArray[np.bool_]) -> list[list[Window]]:
