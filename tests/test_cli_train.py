@@ -235,7 +235,9 @@ def test_too_many_unreadable_files_stop_the_run_and_more_can_be_allowed(train, d
 
 def test_classes_that_cannot_be_told_apart_are_said_to_be_no_better_than_chance(train, dots, tmp_path):
     other = dots.write(tmp_path / "noise", {"a": 2, "b": 18}, noise=4)
-    assert "no better than always answering the largest class" in train(on=other).out
+    said = "no better than always answering the largest class"
+    assert said in train(on=other).out
+    assert all(said in (tmp_path / "run" / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
 
 
 def test_the_run_of_a_file_is_called_after_it_without_its_suffix(cli, dots, data, tmp_path, monkeypatch):

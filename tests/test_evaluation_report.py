@@ -151,6 +151,14 @@ def test_every_figure_shown_is_one_of_metrics_json():
         assert f"{100 * whole.metrics['test']['accuracy']:.1f}" in numbers
 
 
+def test_figures_that_are_not_good_enough_are_said():
+    """Three of five are answered rightly, as always answering with the largest class would."""
+    for render in (render_report, render_card):
+        assert "This is no better than always answering the largest class" in render(report())
+        assert "Transfer bought nothing" not in render(report(random_weights={"accuracy": 0.4}))
+        assert "Transfer bought nothing here" in render(report(random_weights={"accuracy": 0.6}))
+
+
 def test_counts_are_those_of_the_parts():
     page = render_report(report())
     assert re.search(r"<td>cat</td><td>7</td><td>2</td>", page)

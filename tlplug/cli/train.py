@@ -234,9 +234,10 @@ def summary(model: Model) -> dict[str, Any]:
 
 def print_summary(model: Model) -> None:
     """Say what was trained, how good it is, and what to type next."""
+    from tlplug.evaluation import warnings_of
     from tlplug.training import TRIED, how_trained, tried_rows
 
-    info, test = model.info, model.metrics["test"]
+    info = model.info
     counts = ", ".join(f"{count} {part}" for part, count in info["examples"].items() if count)
     total = counted(sum(info["examples"].values()), f"{info['modality']} example")
     click.echo(f"{total}, {len(info['classes'])} classes: {counts}")
@@ -267,10 +268,8 @@ def print_summary(model: Model) -> None:
     click.echo(f"Run     {clean(path)}")
     click.echo(f"Report  {clean(str(Path(path) / 'report.html'))}")
     click.echo(f"Next    tlplug predict {clean(shlex.quote(path))} FILE...")
-    if test["accuracy"] <= test["largest_class"]:
-        click.echo("This is no better than always answering the largest class: more or better examples are needed.")
-    if "random_weights" in model.metrics and test["accuracy"] <= model.metrics["random_weights"]["accuracy"]:
-        click.echo("Transfer bought nothing here: the same network with random weights does as well.")
+    for warning in warnings_of(model.metrics):
+        click.echo(warning)
 
 
 def print_figures(metrics: Mapping[str, Any], what: str = "held-out example") -> None:

@@ -1,6 +1,7 @@
 """How good a model is: figures with intervals, calibration, mistakes, and the report of them."""
 
 from tlplug.evaluation.evaluation import Evaluation
+from tlplug.evaluation.metrics import warnings_of
 from tlplug.evaluation.rate_curve import RateCurve
 from tlplug.evaluation.report import ReportInput, in_markdown, interval, percent, render_card, render_report
 from tlplug.evaluation.training_curve import TrainingCurve
@@ -15,4 +16,5 @@ __all__ = [
     "percent",
     "render_card",
     "render_report",
+    "warnings_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,13 @@ def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
     result: NDArray[Any] = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
     np.divide(part, whole, out=result, where=whole > 0)
     return result
+
+
+def warnings_of(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said of the figures of a model, as metrics.json has them, that are not good enough."""
+    found, accuracy = [], metrics["test"]["accuracy"]
+    if accuracy <= metrics["test"]["largest_class"]:
+        found.append("This is no better than always answering the largest class: more or better examples are needed.")
+    if "random_weights" in metrics and accuracy <= metrics["random_weights"]["accuracy"]:
+        found.append("Transfer bought nothing here: the same network with random weights does as well.")
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 from tlplug.data import Skipped
 from tlplug.evaluation import rate_curve
 from tlplug.evaluation.evaluation import Evaluation
+from tlplug.evaluation.metrics import warnings_of
 from tlplug.evaluation.rate_curve import RateCurve
 from tlplug.evaluation.training_curve import TrainingCurve
 
@@ -131,6 +132,7 @@ def _render(template: str, report: ReportInput, **values: Any) -> str:
     return environment.get_template(template).render(
         title=report.title,
         lead=report.lead,
+        warnings=warnings_of(report.metrics),
         test=report.metrics["test"],
         frozen=report.metrics.get("frozen"),
         random=report.metrics.get("random_weights"),
