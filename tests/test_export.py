@@ -354,7 +354,9 @@ def test_modules_of_layers_travel_with_what_they_import(tmp_path, monkeypatch):
         "own/layers.py": "from ._deep import VALUE\nfrom .parts import two\nimport numpy",
         "own/_deep.py": "VALUE = 1",
         "own/parts/__init__.py": "from . import one\ntwo = one.ONE + 1",
-        "own/parts/one.py": "from .._deep import VALUE as ONE",
+        "own/parts/one.py": "from typing import TYPE_CHECKING\nfrom .._deep import VALUE as ONE\n"
+        "if TYPE_CHECKING:\n    from own.forbidden import THING",
+        "own/forbidden.py": "import tlplug\nTHING = 1",
     }
     for name, code in files.items():
         path = tmp_path / "path" / name
@@ -368,7 +370,10 @@ def test_modules_of_layers_travel_with_what_they_import(tmp_path, monkeypatch):
         with pytest.raises(ExportError, match=rf"The module '{name}', which travels with exports, is not there as a"):
             file_of(name)
     (tmp_path / "path" / "own" / "_deep.py").write_text("def later():\n    import tlplug\n\n\nVALUE = 1\n")
-    assert len(files_with("own.layers")) == 4
+    found = {"own/layers.py", "own/_deep.py", "own/parts/__init__.py", "own/parts/one.py"}
+    assert files_with("own.layers").keys() == found
+    assert files_with("own.parts.one").keys() == {"own/_deep.py", "own/parts/one.py"}
+    place(files_with("own.parts") | files_with("own.parts.one"), tmp_path / "other")
     (tmp_path / "path" / "own" / "_deep.py").write_text("import tlplug.model\nVALUE = 1\n")
     with pytest.raises(ExportError, match=r"The module 'own\._deep' cannot travel with an export"):
         files_with("own.layers")

@@ -103,19 +103,29 @@ def test_a_stale_partial_run_starts_afresh(tmp_path):
     assert names(tmp_path) == ["run", "run/new"]
 
 
-def test_checkpoints_are_not_removed_in_silence(tmp_path, notes):
+def unfinished(folder):
+    """Write what a training that has a checkpoint has."""
+    (folder / "checkpoints" / "0123").mkdir(parents=True)
+    (folder / "checkpoints" / "0123" / "final-000001-00.npz").touch()
+    (folder / "request.json").write_text("{}")
+
+
+CHECKPOINTS = ["checkpoints", "checkpoints/0123", "checkpoints/0123/final-000001-00.npz"]
+
+
+def test_checkpoints_are_there_for_the_next_one_of_the_name(tmp_path, notes):
+    """Which then finds those that are of the same, whatever error ended one between."""
     stale = tmp_path / "run.partial"
     (stale / "model").mkdir(parents=True)
-    with pytest.raises(KeyboardInterrupt), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is tested
-        (folder / "request.json").write_text("{}")
-        (folder / "checkpoints").mkdir()
-        raise KeyboardInterrupt
-    assert notes == []
+    unfinished(stale)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="data"), run.new_run(tmp_path / "run") as folder:  # noqa: PT012
+            assert names(folder) == [*CHECKPOINTS, "lock", "request.json"]
+            raise ValueError("no such data")
     with run.new_run(tmp_path / "run"):
-        assert not (stale / "checkpoints").exists()
-    (note,) = notes
-    assert note.startswith(f"The unfinished training in {str(stale)!r} is removed, this one starts afresh: ")
-    assert f"--resume {str(tmp_path / 'run')!r}" in note
+        pass
+    assert notes == [f"There is an unfinished training in {str(stale)!r}: what fits of it is gone on from."] * 3
+    assert names(tmp_path) == ["run"]
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit, MemoryError, KeyboardInterrupt])
@@ -129,13 +139,12 @@ def test_an_error_removes_the_partial_run(tmp_path, error):
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_an_error_leaves_what_has_checkpoints(tmp_path, error):
     with pytest.raises(error), run.new_run(tmp_path / "run") as folder:  # noqa: PT012 - the block is tested
-        (folder / "request.json").write_text("{}")
-        (folder / "checkpoints").mkdir()
+        unfinished(folder)
         (folder / "file").write_text("half")
         raise error
     assert (tmp_path / "run.partial" / "file").read_text() == "half"
     with run.new_run(tmp_path / "run", resume=True) as folder:
-        assert names(folder) == ["checkpoints", "lock", "request.json"]
+        assert names(folder) == [*CHECKPOINTS, "lock", "request.json"]
         (folder / "new").write_text("1")
     assert names(tmp_path) == ["run", "run/new"]
 
@@ -150,18 +159,17 @@ def test_until_it_has_its_name_a_run_can_be_gone_on_with(tmp_path, monkeypatch):
 
     monkeypatch.setattr(claim, "sync_folder", sync_folder)
     with run.new_run(tmp_path / "run") as folder:
-        (folder / "request.json").write_text("{}")
-        (folder / "checkpoints").mkdir()
-    assert seen == ["checkpoints", "lock", "request.json"]
+        unfinished(folder)
+    assert seen == [*CHECKPOINTS, "lock", "request.json"]
     assert names(tmp_path / "run") == []
 
 
 def test_what_a_killed_process_left_is_noted(tmp_path, notes, monkeypatch):
     left = tmp_path / "my-data-20261125-0731.partial"
-    (left / "checkpoints").mkdir(parents=True)
+    unfinished(left)
+    (left / "request.json").unlink()
     other = tmp_path / "my-data-other-20261125-0731.partial"
-    (other / "checkpoints").mkdir(parents=True)
-    (other / "request.json").write_text("{}")
+    unfinished(other)
     with run.new_default_run("my data", tmp_path):
         assert notes == []
     (left / "request.json").write_text("{}")
@@ -169,7 +177,9 @@ def test_what_a_killed_process_left_is_noted(tmp_path, notes, monkeypatch):
     with lock, run.new_default_run("my data", tmp_path):
         assert notes == []
     with run.new_default_run("my data", tmp_path):
-        assert notes == [f"An unfinished training is in {str(left)!r}: --resume {left} goes on with it."]
+        assert notes == [
+            f"An unfinished training is in {str(left)!r}. To go on with it, type: tlplug train DATA --resume {left}"
+        ]
 
 
 def test_what_may_not_be_read_is_said(tmp_path, monkeypatch):

@@ -124,11 +124,8 @@ def test_a_run_reads_tables_by_the_columns_of_its_data(phrases, cli, tmp_path):
     columns = ("--input", "review", "--label", "rating")
     done = cli("train", table, *columns, "--backbone", "counts", "--out", run, "--json")
     assert done.json["metrics"]["test"]["accuracy"] > 0.9, done.err
-    assert json.loads((run / "run.json").read_text())["reader"]["options"] == {
-        "input": "review",
-        "label": "rating",
-        "encoding": "utf-8",
-    }
+    options = {"input": "review", "label": "rating", "encoding": "utf-8"}
+    assert json.loads((run / "run.json").read_text())["reader"] == {"name": "table", "options": options}
     assert cli("evaluate", run, table, "--json").json["metrics"]["test"]["accuracy"] > 0.9
     assert cli("evaluate", run, table, "--input", "text", "--json").json["metrics"]["test"]["accuracy"] < 0.1
     table.write_text("id,text,review\n1,bread milk,sun rain\n")
@@ -140,5 +137,5 @@ def test_a_run_reads_tables_by_the_columns_of_its_data(phrases, cli, tmp_path):
     assert f"'{table}' is read with input 'text', the model's data with 'review'." in done.err
     model = tlplug.load(run)
     again = tlplug.load_data(phrases)
-    assert again.read_with["input"] == "text"
+    assert again.read_with["options"]["input"] == "text"
     assert model.evaluate(again).metrics["accuracy"] > 0.9

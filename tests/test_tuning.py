@@ -456,6 +456,34 @@ def unfinished(train, grids, tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
+def test_a_mistake_in_the_next_command_costs_no_checkpoint_and_the_right_one_goes_on(train, grids, unfinished):
+    kept = sorted(unfinished.with_name("run.partial").glob("checkpoints/*/*"))
+    assert kept
+    for mistake in (("--stages", 9), ("--head", "nothing")):
+        assert train("run", "--strategy", "fine-tune", *mistake).code == 2
+    assert train("run", "--strategy", "full", *QUICK, data=grids.with_name("none")).code == 2
+    assert set(kept) <= set(unfinished.with_name("run.partial").glob("checkpoints/*/*"))
+    done = train("run", "--strategy", "full", *QUICK)
+    assert done.code == 0, done.err
+    assert "what fits of it is gone on from" in done.err
+    assert train("whole", "--strategy", "full", *QUICK).code == 0
+    resumed, whole = weights(unfinished), weights(unfinished.with_name("whole"))
+    assert all(np.array_equal(value, whole[path]) for path, value in resumed.items())
+    assert not (unfinished / "checkpoints").exists()
+
+
+def test_weights_that_a_callback_goes_back_to_are_in_no_checkpoint(grids, tmp_path):
+    import keras
+
+    import tlplug
+    from tlplug.errors import UsageError
+
+    load_plugin(tmp_path / "grids.py")
+    callbacks = [keras.callbacks.EarlyStopping("loss", restore_best_weights=True)]
+    with pytest.raises(UsageError, match="Checkpoints do not keep the weights that a callback goes back to"):
+        tlplug.train(grids, strategy="full", callbacks=callbacks, checkpoints=tmp_path / "kept")
+
+
 def test_a_full_disk_while_the_run_is_written_costs_no_training(train, cli, grids, tmp_path, monkeypatch):
     from tlplug import model, saving
 

@@ -144,7 +144,7 @@ class Predictor:
             inputs: see `tlplug.data.read_inputs`.
             options: of the reader, for tables.
             reader: name of the reader of files and folders; the surest one when None.
-            earlier: options that other data were read with, which tables are to be read like.
+            earlier: what other data were read with, see `tlplug.data.read_inputs`.
             windows: predict each window of a source on its own.
 
         Raises:

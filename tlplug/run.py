@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tlplug import progress
-from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, empty, is_claimed, partial_path
+from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, discard, empty, is_claimed, partial_path
 from tlplug.data import Dataset
-from tlplug.errors import DamagedRunError, RunError
+from tlplug.errors import DamagedRunError, RunError, TlplugError
 from tlplug.storage import open_text, read_json, replace_file
 
 RUNS = Path("runs")
@@ -26,7 +26,7 @@ REQUEST, CHECKPOINTS = "request.json", "checkpoints"
 REQUEST_VERSION = 2
 """Of what request.json holds."""
 
-_UNFINISHED = (LOCK, REQUEST, CHECKPOINTS)
+_UNFINISHED = (REQUEST, CHECKPOINTS)
 
 
 def default_name(data_name: str) -> str:
@@ -63,7 +63,8 @@ def new_default_run(data_name: str, folder: Path = RUNS) -> Iterator[tuple[Path,
     What a killed process has left of a run of these data is noted, as it can be gone on with.
     """
     for left in _unfinished(data_name, folder):
-        progress.note(f"An unfinished training is in {str(left)!r}: --resume {shlex.quote(str(left))} goes on with it.")
+        again = f"tlplug train DATA --resume {shlex.quote(str(left))}"
+        progress.note(f"An unfinished training is in {str(left)!r}. To go on with it, type: {again}")
     with contextlib.ExitStack() as stack:
         while True:
             path = default_path(data_name, folder)
@@ -78,8 +79,16 @@ def _unfinished(data_name: str, folder: Path) -> Iterator[Path]:
     stem = default_name(data_name).rsplit("-", 2)[0]  # without the date and the time
     dated = f"{glob.escape(stem)}-{'[0-9]' * 8}-{'[0-9]' * 4}*{PARTIAL}"
     for partial in sorted(folder.glob(dated)):
-        if (partial / REQUEST).exists() and (partial / CHECKPOINTS).exists() and not is_claimed(partial):
+        if is_resumable(partial) and not is_claimed(partial):
             yield partial
+
+
+def is_resumable(partial: Path) -> bool:
+    """Whether an unfinished run has its request and at least one checkpoint, so that something is lost without it."""
+    try:
+        return (partial / REQUEST).is_file() and any((partial / CHECKPOINTS).glob("*/*.npz"))
+    except OSError:  # it is another user's
+        return False
 
 
 @contextlib.contextmanager
@@ -87,14 +96,16 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     """Yield the folder to write a run into; it gets its name when the block ends well.
 
     An error removes the folder, unless there are checkpoints in it, or it was there to go on with. A killed process
-    leaves it. The next one of the same name starts afresh, and says so where checkpoints are lost by it; or with
-    `resume` goes on: then the folder has its request and its checkpoints.
+    leaves it. The next one of the same name finds the checkpoints, each of which says what it is of, and no more; with
+    `resume` there must be a request as well.
 
     Raises:
         RunError: the name is taken, or cannot be written; or there is nothing to resume.
         RunBusyError: another process is writing a run of this name.
     """
     if resume and (path / INFO).is_file():
+        for name in _UNFINISHED:  # where its process was killed when it had just got its name
+            discard(path / name)
         raise RunError(f"The run {str(path)!r} is complete: there is nothing to go on with.")
     check_free(path)
     if resume and not (partial_path(path) / REQUEST).is_file():
@@ -103,16 +114,34 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
         )
 
     def resumable(folder: Path) -> bool:
-        return resume or ((folder / REQUEST).exists() and (folder / CHECKPOINTS).exists())
+        return is_resumable(folder) or (resume and (folder / REQUEST).is_file())
 
-    with claimed(path, check_free, "a run", unfinished=(REQUEST, CHECKPOINTS), resumable=resumable) as partial:
-        if not resume and (partial / CHECKPOINTS).exists():
-            progress.note(
-                f"The unfinished training in {str(partial)!r} is removed, this one starts afresh: "
-                f"--resume {str(path)!r} would have gone on with it."
-            )
-        empty(partial, kept=_UNFINISHED if resume else (LOCK,))
+    with claimed(path, check_free, "a run", unfinished=_UNFINISHED, resumable=resumable) as partial:
+        if not resume and is_resumable(partial):
+            progress.note(f"There is an unfinished training in {str(partial)!r}: what fits of it is gone on from.")
+        empty(partial, kept=(LOCK, *_UNFINISHED))
         yield partial
+
+
+@contextlib.contextmanager
+def saying_how_to_go_on(data: str) -> Iterator[list[Path]]:
+    """Say what to type to go on with the run whose path is put into the list, where an error leaves checkpoints of it.
+
+    Args:
+        data: what it is trained on, as people type it.
+    """
+    paths: list[Path] = []
+    try:
+        yield paths
+    except BaseException as error:
+        if not paths or not is_resumable(partial_path(paths[0])) or isinstance(error, TlplugError):
+            raise  # an error of ours says itself what to do
+        again = f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(paths[0]))}"
+        kept = f"What was trained is kept. To go on, type: {again}"
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(kept) from error
+        progress.note(kept)
+        raise
 
 
 def read_info(path: Path) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _refused(error: OSError) -> str:
         _, place, why = error.args[0][0]
         found = re.match(r"\[Errno \d+\] ([^:]+)", str(why))
         reason = found[1] if found else str(why)
-    if reason == os.strerror(errno.ENOSPC):
+    if reason in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)):
         return f"{reason}{f': {place}' if place else ''}. Make room there, or write to another place with --out."
     return f"{reason or first_line(error)}: {place or 'the operating system refused'}."
 

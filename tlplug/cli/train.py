@@ -160,13 +160,14 @@ def train_run(
     With `resume`, a run that was not finished: what was asked for then is asked for again.
     """
     from tlplug import model as models
-    from tlplug import progress, run
+    from tlplug import run
     from tlplug.backbones import split_options
     from tlplug.claim import discard
     from tlplug.data import load_data
     from tlplug.training import DivergedError, check_request, data_error, request_of
 
     with contextlib.ExitStack() as stack:
+        keeping = stack.enter_context(run.saying_how_to_go_on(data))
         if resume is not None:
             path = _run_path(resume)
             partial = stack.enter_context(run.new_run(path, resume=True))
@@ -180,6 +181,7 @@ def train_run(
         else:
             path = Path(out)
             partial = stack.enter_context(run.new_run(path))
+        keeping.append(path)
         if path.resolve().is_relative_to(Path(data).resolve()):
             raise UsageError(
                 f"The run {str(path)!r} would lie inside the data set {data!r} and become a part of it. "
@@ -202,20 +204,11 @@ def train_run(
             model = models.train(
                 dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
             )
-            model.write(partial, path, examples=not no_examples)
         except DivergedError:
             for name in (run.REQUEST, run.CHECKPOINTS):  # it would come to the same again
                 discard(partial / name)
             raise
-        except BaseException as error:
-            if not (partial / run.CHECKPOINTS).exists():
-                raise
-            kept = "What was trained is kept. To go on, type: "
-            kept += f"tlplug train {shlex.quote(data)} --resume {shlex.quote(str(path))}"
-            if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(kept) from error
-            progress.note(kept)
-            raise
+        model.write(partial, path, examples=not no_examples)
     return model
 
 

@@ -37,7 +37,8 @@ class Dataset:
         skipped: what was found and left out.
         origin: where it was read from, for people.
         names: what to call each example, empty where its source says it; none at all when no source needs one.
-        read_with: options of the reader that read them, with what it found out by itself, such as columns.
+        read_with: the ``name`` of the reader that read them, and its ``options``, with what it found out by itself,
+            such as columns; empty for a sequence of sources.
     """
 
     sources: Sequence[Any]

@@ -81,8 +81,8 @@ def load_again(data: str | Path | Sequence[Any], earlier: Mapping[str, Any], *, 
     """Read labelled examples like those that a model was trained on, and split them.
 
     Args:
-        data: their path.
-        earlier: options that those were read with.
+        data: their path, or what `load_data` refuses.
+        earlier: what those were read with.
         modality: of the model.
         seed: of the split.
 

@@ -13,9 +13,10 @@ from tlplug import progress
 from tlplug.data.dataset import Skipped, source_name
 from tlplug.data.inputs import as_source, find_inputs, looks_like_path
 from tlplug.data.modality import Reads, all_reads, modality_of, of_one_modality, reads_of
+from tlplug.data.readers import named_reader, readers_of, same_reader, sure_readers, surest_reader
 from tlplug.data.table import SUFFIXES
-from tlplug.errors import DataError, OptionError, TlplugError, UsageError, first_line
-from tlplug.registry import Entry, registry
+from tlplug.errors import DataError, OptionError, TlplugError, UsageError
+from tlplug.registry import Entry
 from tlplug.specs import Example, load_reference, parse_options
 
 _VALID = "a folder with one subfolder per class and files in each, or a table with a column of labels"
@@ -32,28 +33,30 @@ def read_examples(
     modality: str | None = None,
     earlier: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[list[Example], str | None, dict[str, Any]]:
-    """Read a path with the named reader, or with the one of the modality that is surest.
+    """Read a path with the named reader, with that of earlier data, or with the one of the modality that is surest.
 
     Args:
         path: of the data.
         reader: its name.
         options: of the reader.
         modality: of the examples, if known.
-        earlier: options that other data were read with, which these are to be read like.
+        earlier: the ``name`` of the reader and the ``options`` of other data, which these are to be read like.
 
     Returns:
-        The examples, their modality (the given one, else the reader's), and the options that they were read with.
+        The examples, their modality (the given one, else the reader's), and what they were read with, as `earlier`.
     """
     if not path.exists():
         raise UsageError(f"No such data: {str(path)!r}. Valid: {_VALID}.")
     if reader:
-        entry = _named_reader(reader, modality)
+        entry = named_reader(reader, modality)
+    elif (same := same_reader(path, modality, earlier)) is not None:
+        entry = same
     else:
-        confidence, entry = _surest_reader(path, modality)
+        confidence, entry = surest_reader(path, modality)
         if confidence <= 0:
             raise UsageError(f"No reader takes {str(path)!r}. Valid: {_VALID}.")
     examples, used = _read(path, entry, options, modality, named=reader is not None, earlier=earlier)
-    return examples, modality or entry.record.modality, used
+    return examples, modality or entry.record.modality, {"name": entry.name, "options": used}
 
 
 def usable(examples: list[Example]) -> tuple[list[Example], list[Skipped]]:
@@ -87,7 +90,7 @@ def read_inputs(
         modality: of the model.
         options: of the reader.
         reader: name of the one that reads every file and folder; the surest one, of data sets only, when None.
-        earlier: options that the data of the model were read with, which tables are read like.
+        earlier: what the data of the model were read with, see `read_examples`; tables are read like them.
 
     Raises:
         UsageError: no such reader, one of another modality, or options that no reader of these inputs takes.
@@ -95,7 +98,7 @@ def read_inputs(
     reads = reads_of(modality)
     options = options or {}
     if reader:
-        parse_options("reader", _named_reader(reader, modality).record.options, options)
+        parse_options("reader", named_reader(reader, modality).record.options, options)
     found: list[Example] = []
     seen: set[Path] = set()
     used = False
@@ -178,26 +181,10 @@ def _missing(source: Any, reads: Reads) -> str:
     return f"No such file or folder, and no pattern that matches one.{as_text}"
 
 
-def _named_reader(name: str, modality: str | None) -> Entry:
-    entry = registry().get("reader", name)
-    if modality is not None and entry.record.modality not in (None, modality):
-        raise UsageError(
-            f"The reader {name!r} reads {entry.record.modality}, and {modality} is needed. "
-            f"Valid: {', '.join(one.name for one in _readers(modality))}."
-        )
-    return entry
-
-
-def _readers(modality: str | None) -> list[Entry]:
-    """All readers, or those that may give examples of the modality."""
-    entries = registry().entries("reader")
-    return [entry for entry in entries if modality is None or entry.record.modality in (None, modality)]
-
-
 def _without_effect(options: Mapping[str, Any], modality: str) -> UsageError:
     """The error where options of a reader are stated, and no reader is sure enough of the data to be asked."""
     names = ", ".join(f"reader.{name}" for name in options)
-    takers = [e.name for e in _readers(modality) if {option.name for option in e.record.options} >= options.keys()]
+    takers = [e.name for e in readers_of(modality) if {option.name for option in e.record.options} >= options.keys()]
     if not takers:
         return OptionError(f"No reader of {modality} takes {names}. Type: tlplug readers")
     return UsageError(f"What is given is taken as it is, without {names}. State who reads it: --reader {takers[0]}.")
@@ -209,7 +196,7 @@ def _is_data(given: Any, modality: str, reader: str | None) -> bool:
         return True
     if not isinstance(given, str | Path) or not os.path.isdir(given):  # noqa: PTH112 - takes any text
         return False
-    confidence, entry = _surest_reader(Path(given), modality)
+    confidence, entry = surest_reader(Path(given), modality)
     return confidence >= _SURE and entry.record.modality is not None
 
 
@@ -227,9 +214,11 @@ def _rows_of(
     if not path.exists():
         return [], None
     if reader:
-        entry = _named_reader(reader, modality)
+        entry = named_reader(reader, modality)
         return _read(path, entry, options, modality, named=True, earlier=earlier)[0], entry.record.modality
-    confidence, entry = _surest_reader(path, modality)
+    if (same := same_reader(path, modality, earlier)) is not None:
+        return _read(path, same, options, modality, earlier=earlier)[0], same.record.modality
+    confidence, entry = surest_reader(path, modality)
     reads = all_reads() if modality is None else [reads_of(modality)]
     may_be_one = path.is_dir() or any(one.takes(path) for one in reads)
     if (confidence < _SURE and (may_be_one or confidence <= 0)) or (path.is_dir() and entry.record.modality is None):
@@ -250,12 +239,12 @@ def _read(
     values = parse_options("reader", entry.record.options, options)
     try:
         if entry.record.follow is not None:
-            stated = {name: values[name] for name in options}
-            values |= load_reference(entry.record.follow)(path, stated, earlier)
-            _note_others(path, values, {name: value for name, value in earlier.items() if name not in options})
+            before, stated = earlier.get("options", {}), {name: values[name] for name in options}
+            values |= load_reference(entry.record.follow)(path, stated, before)
+            _note_others(path, values, {name: value for name, value in before.items() if name not in options})
         examples = list(load_reference(entry.record.read)(path, values))
     except UsageError as error:
-        sure = [] if named else _sure_readers(path, modality)
+        sure = [] if named else sure_readers(path, modality)
         others = [f"--reader {other.name}" for confidence, other in sure if confidence > 0 and other.name != entry.name]
         if not others:
             raise
@@ -270,24 +259,3 @@ def _note_others(path: Path, values: Mapping[str, Any], earlier: Mapping[str, An
     for name, value in earlier.items():
         if values.get(name) not in (None, value):
             progress.note(f"{str(path)!r} is read with {name} {values[name]!r}, the model's data with {value!r}.")
-
-
-def _surest_reader(path: Path, modality: str | None = None) -> tuple[float, Entry]:
-    """The reader that is surest, and how sure it is."""
-    sure = _sure_readers(path, modality)
-    if not sure:
-        raise UsageError("No reader is there. Type: tlplug plugins list")
-    return max(sure, key=lambda pair: pair[0])
-
-
-def _sure_readers(path: Path, modality: str | None) -> list[tuple[float, Entry]]:
-    """How sure each reader is; one that fails is said and passed over, one of another modality is not asked."""
-    sure: list[tuple[float, Entry]] = []
-    for entry in _readers(modality):
-        try:
-            sure.append((float(load_reference(entry.record.sniff)(path)), entry))
-        except OSError:  # of the path, not of the plugin
-            raise
-        except Exception as error:  # noqa: BLE001 - a broken plugin never breaks the host
-            progress.note(f"The reader {entry.name!r} of {entry.plugin} failed: {first_line(error)}")
-    return sure

@@ -59,11 +59,10 @@ def follow(path: Path, options: Mapping[str, Any], earlier: Mapping[str, Any]) -
     Raises:
         UsageError, DataError: as `read`.
     """
-    encoding = options.get("encoding") or earlier.get("encoding") or "utf-8"
-    columns = _columns(path, encoding)
+    columns = set(header := _columns(path, options.get("encoding") or "utf-8")) - set(options.values())
     known = {name: earlier[name] for name in ("input", "label") if earlier.get(name) in columns}
-    source, label = _choose(path, columns, {**known, **options})
-    return {"input": source, "label": label, "encoding": encoding}
+    source, label = _choose(path, header, {**known, **options})
+    return {"input": source, "label": label}
 
 
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:

@@ -45,7 +45,7 @@ def files_with(module: str) -> dict[str, Path]:
         parent = name if is_package else name.rpartition(".")[0]
         if any(other.partition(".")[0] == "tlplug" for node in tree.body for other in _imports(node, parent)):
             raise ExportError(f"The module {name!r} cannot travel with an export, as it imports tlplug.")
-        imported = [other for node in ast.walk(tree) for other in _imports(node, parent)]
+        imported = [other for node in _walk(tree) for other in _imports(node, parent)]
         waiting += [other for other in imported if other.startswith(f"{package}.")]
         place = Path(*name.split("."))
         files[str(place / "__init__.py" if is_package else place.with_suffix(".py"))] = file
@@ -57,6 +57,14 @@ def _spec(name: str) -> ModuleSpec | None:
         return importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):  # not there, or something within a module; ValueError: __main__
         return None
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements but those for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+            yield from _walk(node)
 
 
 def _imports(node: ast.AST, package: str) -> Iterator[str]:
@@ -83,5 +91,6 @@ def place(files: Mapping[str, Path], folder: Path) -> None:
             raise ExportError(f"Two files of the export would be called {name!r}. Rename that of the plugin.")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, target)
+    for name in files:
         for parent in Path(name).parents[:-1]:
             (folder / parent / "__init__.py").touch()

@@ -15,8 +15,12 @@ FIGURES = {"validation_accuracy": "val_accuracy", "validation_loss": "val_loss"}
 """Figures of an epoch, and what callbacks of Keras know them as."""
 
 
-def check_callbacks(callbacks: Sequence[Any]) -> None:
+def check_callbacks(callbacks: Sequence[Any], *, kept: bool = False) -> None:
     """Make callbacks ready for a training, and refuse those that cannot do their work in it.
+
+    Args:
+        callbacks: of Keras.
+        kept: whether there are checkpoints, which do not hold the weights that a callback remembers.
 
     Raises:
         UsageError: they are none; or one sets the rate, which has a schedule of its own, or needs a package that is not
@@ -34,6 +38,11 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
             )
         if getattr(callback, "monitor", None) == "val_accuracy" and getattr(callback, "mode", None) == "auto":
             callback.mode = "max"  # Keras knows that of metrics that a model was compiled with
+        if kept and getattr(callback, "restore_best_weights", False):
+            raise UsageError(
+                "Checkpoints do not keep the weights that a callback goes back to. Valid: restore_best_weights=False "
+                "(the best epoch is found on held-out examples anyway), or no checkpoints."
+            )
         if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
             raise UsageError(
                 f"The callback {type(callback).__name__} sets the rate, which has a warm-up and half a cosine here. "

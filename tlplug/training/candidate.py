@@ -205,8 +205,8 @@ class Candidate:
         started = time.perf_counter()
         self._train(phase, "Judging", ~held_out, head, epochs=epochs)
         answers = self.answers(held_out)
-        done.save(epochs, Checkpoint({"answers": answers}, {"seconds": time.perf_counter() - started}))
-        Checkpoints(self._folder, phase).clear()
+        if done.save(epochs, Checkpoint({"answers": answers}, {"seconds": time.perf_counter() - started})):
+            Checkpoints(self._folder, phase).clear()
         return answers, 0.0
 
     def answers(self, examples: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -223,7 +223,7 @@ class Candidate:
         everything = np.ones(len(self.fitting), bool)
         state = self._train("final", "Fine-tuning", everything, self.frozen.head, epochs=epochs)
         selection, model = self.frozen.selection, self._built.model
-        if not all(np.isfinite(value).all() for value in model.get_weights()):
+        if not all(np.isfinite(variable.value).all() for variable in self._top.trainable_variables):
             raise DivergedError("What was trained has weights that are no number.", self.learning_rate)
         if self._updates is not None:
             model = build_backbone(selection).model

@@ -39,18 +39,19 @@ class Checkpoints:
     def __init__(self, folder: Path | None, phase: str) -> None:
         self._folder, self._phase = folder, phase
 
-    def save(self, epoch: int, checkpoint: Checkpoint) -> None:
-        """Keep the state after an epoch: written under another name, synced, renamed.
+    def save(self, epoch: int, checkpoint: Checkpoint) -> bool:
+        """Keep the state after an epoch: written under another name, synced, renamed; return whether it is kept.
 
         A disk that does not take it is noted, once; the training goes on.
         """
         if self._folder is None:
-            return
+            return False
         try:
             self._write(self._folder, epoch, checkpoint)
         except OSError as error:
             progress.note(f"Cannot keep checkpoints in {self._folder}: {error.strerror or first_line(error)}.")
             self._folder = None
+        return self._folder is not None
 
     def _write(self, folder: Path, epoch: int, checkpoint: Checkpoint) -> None:
         stem, values = f"{self._phase}-{epoch:06d}", np.array(json.dumps(dict(checkpoint.values)))

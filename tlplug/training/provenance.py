@@ -38,7 +38,7 @@ def run_info(training: Training, choice: HeadChoice, *, strategy: str, refit: bo
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "data": data.origin,
-        "reader": {"options": dict(data.read_with)},
+        "reader": dict(data.read_with),
         "modality": data.modality,
         "examples": counts,
         "classes": data.part("train").counts(),

@@ -101,8 +101,9 @@ def data_again(info: Mapping[str, Any], data: Dataset | str | Path) -> Dataset:
 
 
 def read_with(info: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options of the reader that a model's data were read with, out of its run.json."""
-    return dict((info.get("reader") or {}).get("options") or {})
+    """Return the reader and the options that a model's data were read with, out of its run.json."""
+    reader = info.get("reader") or {}
+    return reader if isinstance(reader.get("options"), Mapping) else {}
 
 
 def _given(part: Mapping[str, Any]) -> dict[str, Any]:

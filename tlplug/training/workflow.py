@@ -65,7 +65,7 @@ def run_training(
     )
     if tuning is None and callbacks:
         raise UsageError("Callbacks are for a backbone that trains. Valid: strategy='fine-tune'.")
-    check_callbacks(callbacks)
+    check_callbacks(callbacks, kept=checkpoints is not None)
     if strategy == "scratch" and weights not in (None, RANDOM):
         raise UsageError(
             f"The strategy 'scratch' starts from random weights. Received: --weights {weights}. Valid: --strategy full."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from tlplug_hub import plugin, standalone
 from tlplug_hub.graph import make as make_graph
 from tlplug_hub.strings import make
+
+from tlplug.export.travel import files_with, place
 
 OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -74,6 +77,7 @@ ALONE = """
 import json, runpy, sys
 from pathlib import Path
 sys.modules["tlplug"] = None
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
 code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
 arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
 print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
@@ -81,12 +85,14 @@ print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow"
 
 
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
+    place(files_with("tlplug_hub.standalone"), tmp_path)
+    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.txt").write_text("some words")
     command = [
         sys.executable,
         "-c",
         ALONE,
-        standalone.__file__,
+        tmp_path / "preprocess.py",
         json.dumps({"input_shape": (), **OPTIONS}),
         tmp_path / "a.txt",
     ]

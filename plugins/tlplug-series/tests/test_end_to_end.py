@@ -135,18 +135,22 @@ def test_a_wide_table_with_another_column_of_labels_says_which_reader_to_choose(
 
 
 @pytest.mark.slow
-def test_columns_with_other_names_are_stated_to_every_command(command, walks, tmp_path):
+def test_columns_with_other_names_are_stated_once(command, walks, tmp_path):
     data = write_long(tmp_path / "a.csv", walks)
     data.write_text(data.read_text().replace("id,time,label", "walk,t,kind", 1))
     stated = ("--reader", "series-table", "--set", "reader.id=walk", "--set", "reader.time=t")
     metrics, _ = train(command, data, tmp_path / "run", *stated, "--label", "kind")
     assert metrics["examples"] == 12
-    done = command("predict", tmp_path / "run", data, *stated, "--set", "reader.label=kind", "--json")
-    assert [item["source"] for item in json.loads(done.stdout)] == [f"{data}:{number}" for number in range(60)]
+    for more in ((*stated, "--set", "reader.label=kind"), ()):
+        done = command("predict", tmp_path / "run", data, *more, "--json")
+        assert [item["source"] for item in json.loads(done.stdout)] == [f"{data}:{number}" for number in range(60)]
+    done = command("evaluate", tmp_path / "run", data, "--json")
+    assert json.loads(done.stdout)["metrics"]["test"]["examples"] == 60
     embedded = ("embed", data, "--backbone", "flat", "--set", "backbone.channels=2", *stated, "--label", "kind")
     done = command(*embedded, "--out", tmp_path / "e.csv", "--json")
     assert json.loads(done.stdout)["examples"] == 60
-    done = command("predict", tmp_path / "run", data, "--set", "reader.id=walk", succeeds=False)
+    data.write_text(data.read_text().replace("walk,t,kind", "a,b,c", 1))
+    done = command("predict", tmp_path / "run", data, "--set", "reader.id=a", succeeds=False)
     assert "State who reads it: --reader series-table." in done.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -20,6 +21,8 @@ from tlplug_series import source as sources
 from tlplug_series.arff import read_arff
 from tlplug_series.series import FIT, make
 from tlplug_series.source import read
+
+from tlplug.export.travel import files_with, place
 
 (RECORD,) = plugin.preprocess()
 DEFAULTS = MappingProxyType({option.name: option.default for option in RECORD.options})
@@ -287,6 +290,7 @@ ALONE = """
 import json, runpy, sys
 from pathlib import Path
 sys.modules["tlplug"] = None
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
 code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
 arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
 print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
@@ -294,12 +298,14 @@ print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow"
 
 
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
+    place(files_with("tlplug_series.standalone"), tmp_path)
+    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.csv").write_text("1\n2\n4\n8\n")
     command = [
         sys.executable,
         "-c",
         ALONE,
-        standalone.__file__,
+        tmp_path / "preprocess.py",
         json.dumps({**DEFAULTS, "input_shape": (16, 1)}),
         tmp_path / "a.csv",
     ]

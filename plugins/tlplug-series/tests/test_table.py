@@ -240,7 +240,7 @@ def test_a_table_is_read_like_an_earlier_one(path):
     earlier = path("kind,label,who,when,x\na,1,p,2,5\na,1,p,1,6\n", "earlier.csv")
     stated = {"label": "kind", "id": "who", "time": "when"}
     known = table.follow(earlier, stated, {})
-    assert known == {**stated, "layout": None, "encoding": "utf-8"}
+    assert known == {**stated, "layout": None}
     later = path("id,kind,label,who,when,x\n9,a,1,p,2,5\n9,a,1,p,1,6\n")
     assert table.follow(later, {}, known) == known
     assert table.follow(later, {"label": "label"}, known) == {**known, "label": "label"}

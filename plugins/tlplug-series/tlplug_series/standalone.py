@@ -14,6 +14,8 @@ def read(source, about):
     or [time, channels].
     """
     if isinstance(source, (str, Path)):
+        if Path(source).exists() and not Path(source).is_file():
+            raise ValueError("It is not a regular file.")
         with Path(source).open("rb") as file:
             source = file.read(MAX_BYTES + 1)
     return sources.read(source)

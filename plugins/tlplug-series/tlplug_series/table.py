@@ -100,14 +100,14 @@ def follow(path: Path, options: Mapping[str, Any], earlier: Mapping[str, Any]) -
     Raises:
         UsageError, DataError: as `read`.
     """
-    encoding = options.get("encoding") or earlier.get("encoding") or "utf-8"
-    header, rows = _opened(path, encoding)
+    header, rows = _opened(path, options.get("encoding") or "utf-8")
     rows.close()
-    known = {name: earlier[name] for name in ("label", "id", "time") if earlier.get(name) in header}
+    free = set(header) - set(options.values())
+    known = {name: earlier[name] for name in ("label", "id", "time") if earlier.get(name) in free}
     layout = options.get("layout") or earlier.get("layout")
     places = _places(path, header, {**known, "layout": layout, **options})
     columns = {name: None if places[name] is None else header[places[name]] for name in ("label", "id", "time")}
-    return {**columns, "layout": layout, "encoding": encoding}
+    return {**columns, "layout": layout}
 
 
 def read(path: Path, options: Mapping[str, Any]) -> Iterator[Example]:

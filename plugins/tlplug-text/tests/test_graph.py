@@ -18,6 +18,8 @@ from tlplug_text.bbc import write
 from tlplug_text.graph import make as make_graph
 from tlplug_text.text import make
 
+from tlplug.export.travel import files_with, place
+
 OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
 SHORT = {**OPTIONS, "max_length": 16, "max_windows": 3}
 ODD = [
@@ -297,6 +299,7 @@ ALONE = """
 import json, runpy, sys
 from pathlib import Path
 sys.modules["tlplug"] = None
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
 code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
 arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
 print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
@@ -307,6 +310,7 @@ def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(files, tmp_pa
     (tmp_path / "files").mkdir()
     for name, path in files.items():
         shutil.copyfile(path, tmp_path / "files" / name)
+    place(files_with("tlplug_text.standalone"), tmp_path)
     shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.txt").write_text("some words")
     command = [sys.executable, "-c", ALONE, tmp_path / "preprocess.py", json.dumps(SHORT), tmp_path / "a.txt"]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SIDEWAYS = 5
 """From this orientation on, width and height are swapped."""
 
+_SEGMENTS = 512
+"""Segments, and bytes between them, that are passed over at most."""
+
 _ENTRIES = 512
 """Tags that are looked at."""
 
@@ -64,7 +67,9 @@ def _find(data: tf.Tensor) -> tf.Tensor:
 
     is_jpeg = (data[0] == _MARK) & (data[1] == 0xD8)
     begin = tf.where(is_jpeg, 2, end), tf.constant(0)
-    _, found = tf.while_loop(lambda place, found: (place < end) & (found == 0), step, begin)
+    _, found = tf.while_loop(
+        lambda place, found: (place < end) & (found == 0), step, begin, maximum_iterations=_SEGMENTS
+    )
     return found
 
 
