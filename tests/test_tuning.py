@@ -139,6 +139,7 @@ def test_everything_from_a_layer_up_trains(train, tmp_path):
     assert moved == {"conv1/kernel", "conv1/bias", "conv2/kernel", "conv2/bias"}
 
 
+@pytest.mark.slow
 def test_what_is_held_out_is_never_augmented(train, tmp_path):
     """At a rate that changes nothing, held-out examples are answered as before by a training on nothing but zeros."""
     slow = ("--learning-rate", 1e-8, "--epochs", 1, "--set", "tuning.warmup=0")
@@ -372,7 +373,14 @@ def test_a_callback_goes_on_counting(grids, tmp_path):
     assert model.info["tuning"]["epochs_trained"] == 3
 
 
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"head": "prototype"}, {"data": "renamed"}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1},
+        pytest.param({"head": "prototype"}, marks=pytest.mark.slow),
+        pytest.param({"data": "renamed"}, marks=pytest.mark.slow),
+    ],
+)
 def test_checkpoints_of_something_else_are_not_gone_on_from(grids, tmp_path, changed):
     import tlplug
 
@@ -390,6 +398,7 @@ def test_checkpoints_of_something_else_are_not_gone_on_from(grids, tmp_path, cha
     assert kept == fresh
 
 
+@pytest.mark.slow
 def test_weights_that_the_last_step_made_no_number_leave_the_frozen_model(grids, tmp_path, notes):
     import keras
 
@@ -456,6 +465,7 @@ def unfinished(train, grids, tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_next_command_costs_no_checkpoint_and_the_right_one_goes_on(train, grids, unfinished):
     kept = sorted(unfinished.with_name("run.partial").glob("checkpoints/*/*"))
     assert kept
