@@ -19,6 +19,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # beside plugin files, which is no work of tlplug's
 
 
 @pytest.fixture
