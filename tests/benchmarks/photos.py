@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks.packages import unpacked
@@ -76,17 +76,33 @@ def held_out_stamps(tux: Path, photos: Path, target: Path, share: float = 0.2, s
 
     So no stamp is in both parts.
     """
+    files = sorted(tux.glob("*/*.png"))
+    held_out = _sampled(files, share, seed)
+    of_stamp = {photo for photo in photos.glob("*/*.jpg") if files[int(photo.stem) % len(files)] in held_out}
+    return _parted(photos, of_stamp, target)
+
+
+def held_out_photos(photos: Path, target: Path, share: float = 0.2, seed: int = 0) -> Path:
+    """Copy photos into ``train`` and ``test``, once: a share of each class tests, whatever stamps they show."""
+    return _parted(photos, _sampled(sorted(photos.glob("*/*.jpg")), share, seed), target)
+
+
+def _sampled(files: Sequence[Path], share: float, seed: int) -> set[Path]:
+    """A share of the files of each class."""
+    chance, found = random.Random(seed), set[Path]()  # noqa: S311 - no secret
+    for name in sorted({file.parent.name for file in files}):
+        own = [file for file in files if file.parent.name == name]
+        found.update(chance.sample(own, round(share * len(own))))
+    return found
+
+
+def _parted(photos: Path, test: set[Path], target: Path) -> Path:
     if not target.exists():
-        files, chance = sorted(tux.glob("*/*.png")), random.Random(seed)  # noqa: S311 - no secret
-        held_out: set[int] = set()
-        for name in sorted({file.parent.name for file in files}):
-            own = [number for number, file in enumerate(files) if file.parent.name == name]
-            held_out.update(chance.sample(own, round(share * len(own))))
         with new_folder(target) as folder:
             for photo in sorted(photos.glob("*/*.jpg")):
-                part = "test" if int(photo.stem) % len(files) in held_out else "train"
-                (folder / part / photo.parent.name).mkdir(parents=True, exist_ok=True)
-                shutil.copy(photo, folder / part / photo.parent.name)
+                place = folder / ("test" if photo in test else "train") / photo.parent.name
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy(photo, place)
     return target
 
 
