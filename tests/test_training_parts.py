@@ -140,7 +140,7 @@ def one_step(network, **options):
     defaults = {option.name: option.default for option in OPTIONS}
     model = compile_network(network, {**defaults, "weight_decay": 0.0, **options}, 0.1)
     probabilities = model.predict_on_batch(inputs)
-    loss = float(model.train_on_batch(inputs, targets, np.full(8, options.get("weight", 1), np.float32)))
+    loss = float(model.train_on_batch(inputs, targets, np.ones(8, np.float32)))
     return loss, probabilities, targets, np.abs(network.top.get_weights()[0] - before).max()
 
 

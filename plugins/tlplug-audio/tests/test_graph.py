@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import struct
-import subprocess
-import sys
 from types import MappingProxyType
 
 import numpy as np
@@ -15,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tlplug_audio import audio, graph, plugin, pooling, standalone, synthesis, voices
 
-from tlplug.export.travel import files_with, place
+from tlplug.testing import prepare_alone
 
 (RECORD,) = plugin.preprocess()
 DEFAULTS = MappingProxyType({"input_shape": (15_600,), **{option.name: option.default for option in RECORD.options}})
@@ -178,21 +174,7 @@ def test_pooling_in_a_graph_is_the_same(kind, windows):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-ALONE = """
-import json, runpy, sys
-from pathlib import Path
-sys.modules["tlplug"] = None
-sys.path.insert(0, str(Path(sys.argv[1]).parent))
-code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
-arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
-print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
-"""
-
-
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(noise, encode, tmp_path):
-    place(files_with("tlplug_audio.standalone"), tmp_path)
-    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.wav").write_bytes(encode(noise(seconds=1.5)))
-    command = [sys.executable, "-c", ALONE, tmp_path / "preprocess.py", json.dumps(dict(DEFAULTS)), tmp_path / "a.wav"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{'waveform': [3, 15600]} set()"
+    arrays = prepare_alone("tlplug_audio.standalone", tmp_path / "a.wav", DEFAULTS)
+    assert {name: array.shape for name, array in arrays.items()} == {"waveform": (3, 15_600)}

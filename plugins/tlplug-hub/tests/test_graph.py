@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +12,7 @@ from tlplug_hub import plugin, standalone
 from tlplug_hub.graph import make as make_graph
 from tlplug_hub.strings import make
 
-from tlplug.export.travel import files_with, place
+from tlplug.testing import prepare_alone
 
 OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -73,28 +69,7 @@ def test_what_the_real_one_refuses_is_refused_in_the_same_words(source, tmp_path
             standalone.read(each, about())
 
 
-ALONE = """
-import json, runpy, sys
-from pathlib import Path
-sys.modules["tlplug"] = None
-sys.path.insert(0, str(Path(sys.argv[1]).parent))
-code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
-arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
-print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
-"""
-
-
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
-    place(files_with("tlplug_hub.standalone"), tmp_path)
-    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.txt").write_text("some words")
-    command = [
-        sys.executable,
-        "-c",
-        ALONE,
-        tmp_path / "preprocess.py",
-        json.dumps({"input_shape": (), **OPTIONS}),
-        tmp_path / "a.txt",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{'text': [1]} set()"
+    arrays = prepare_alone("tlplug_hub.standalone", tmp_path / "a.txt", {"input_shape": (), **OPTIONS})
+    assert {name: array.shape for name, array in arrays.items()} == {"text": (1,)}

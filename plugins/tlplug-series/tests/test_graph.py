@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +18,7 @@ from tlplug_series.arff import read_arff
 from tlplug_series.series import FIT, make
 from tlplug_series.source import read
 
-from tlplug.export.travel import files_with, place
+from tlplug.testing import prepare_alone
 
 (RECORD,) = plugin.preprocess()
 DEFAULTS = MappingProxyType({option.name: option.default for option in RECORD.options})
@@ -286,28 +282,7 @@ def test_what_is_no_series_is_refused_as_by_the_real_one():
         graph.make({"input_shape": (4,)}, {})
 
 
-ALONE = """
-import json, runpy, sys
-from pathlib import Path
-sys.modules["tlplug"] = None
-sys.path.insert(0, str(Path(sys.argv[1]).parent))
-code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
-arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
-print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
-"""
-
-
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
-    place(files_with("tlplug_series.standalone"), tmp_path)
-    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.csv").write_text("1\n2\n4\n8\n")
-    command = [
-        sys.executable,
-        "-c",
-        ALONE,
-        tmp_path / "preprocess.py",
-        json.dumps({**DEFAULTS, "input_shape": (16, 1)}),
-        tmp_path / "a.csv",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{'series': [1, 16, 1]} set()"
+    arrays = prepare_alone("tlplug_series.standalone", tmp_path / "a.csv", {**DEFAULTS, "input_shape": (16, 1)})
+    assert {name: array.shape for name, array in arrays.items()} == {"series": (1, 16, 1)}

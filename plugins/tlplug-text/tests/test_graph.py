@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from tlplug_text.bbc import write
 from tlplug_text.graph import make as make_graph
 from tlplug_text.text import make
 
-from tlplug.export.travel import files_with, place
+from tlplug.testing import prepare_alone
 
 OPTIONS = {option.name: option.default for option in plugin.preprocess()[0].options}
 SHORT = {**OPTIONS, "max_length": 16, "max_windows": 3}
@@ -295,24 +294,7 @@ def test_case_and_accents_are_as_the_checkpoint_says(checkpoint, alone, said):
     check(module.prepare(module.read(text, about(OPTIONS)), about(OPTIONS)), make(OPTIONS, files)(text))
 
 
-ALONE = """
-import json, runpy, sys
-from pathlib import Path
-sys.modules["tlplug"] = None
-sys.path.insert(0, str(Path(sys.argv[1]).parent))
-code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
-arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
-print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
-"""
-
-
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(files, tmp_path):
-    (tmp_path / "files").mkdir()
-    for name, path in files.items():
-        shutil.copyfile(path, tmp_path / "files" / name)
-    place(files_with("tlplug_text.standalone"), tmp_path)
-    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.txt").write_text("some words")
-    command = [sys.executable, "-c", ALONE, tmp_path / "preprocess.py", json.dumps(SHORT), tmp_path / "a.txt"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{'token_ids': [1, 16], 'mask': [1, 16]} set()"
+    arrays = prepare_alone("tlplug_text.standalone", tmp_path / "a.txt", SHORT, files)
+    assert {name: array.shape for name, array in arrays.items()} == {"token_ids": (1, 16), "mask": (1, 16)}

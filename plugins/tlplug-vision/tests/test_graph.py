@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import shutil
 import struct
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tlplug_vision import exif, graph, image, standalone
 
-from tlplug.export.travel import files_with, place
+from tlplug.testing import prepare_alone
 
 ASPECTS = ("pad", "squash", "crop")
 
@@ -321,21 +319,7 @@ def test_a_program_of_the_graph_refuses_what_it_does_not_read(tmp_path):
         assert f"it starts with {content[:12].hex(' ')}. Valid: JPEG, PNG, GIF and BMP." in line
 
 
-ALONE = """
-import json, runpy, sys
-from pathlib import Path
-sys.modules["tlplug"] = None
-sys.path.insert(0, str(Path(sys.argv[1]).parent))
-code, about = runpy.run_path(sys.argv[1]), {"preprocess": {"options": json.loads(sys.argv[2])}}
-arrays = code["prepare"](code["read"](Path(sys.argv[3]), about), about)
-print({name: list(array.shape) for name, array in arrays.items()}, {"tensorflow", "keras"} & set(sys.modules))
-"""
-
-
 def test_the_code_that_travels_needs_neither_tlplug_nor_tensorflow(tmp_path):
-    place(files_with("tlplug_vision.standalone"), tmp_path)
-    shutil.copyfile(standalone.__file__, tmp_path / "preprocess.py")
     (tmp_path / "a.png").write_bytes(encoded(picture((300, 200))))
-    command = [sys.executable, "-c", ALONE, tmp_path / "preprocess.py", json.dumps(options()), tmp_path / "a.png"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{'image': [1, 64, 48, 3]} set()"
+    arrays = prepare_alone("tlplug_vision.standalone", tmp_path / "a.png", options())
+    assert {name: array.shape for name, array in arrays.items()} == {"image": (1, 64, 48, 3)}
