@@ -466,16 +466,17 @@ def unfinished(train, grids, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_mistake_in_the_next_command_costs_no_checkpoint_and_the_right_one_goes_on(train, grids, unfinished):
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_mistake_in_the_next_command_costs_nothing(train, cli, grids, unfinished, resumed):
     kept = sorted(unfinished.with_name("run.partial").glob("checkpoints/*/*"))
     assert kept
     for mistake in (("--stages", 9), ("--head", "nothing")):
         assert train("run", "--strategy", "fine-tune", *mistake).code == 2
     assert train("run", "--strategy", "full", *QUICK, data=grids.with_name("none")).code == 2
     assert set(kept) <= set(unfinished.with_name("run.partial").glob("checkpoints/*/*"))
-    done = train("run", "--strategy", "full", *QUICK)
+    done = resume(cli, grids, unfinished) if resumed else train("run", "--strategy", "full", *QUICK)
     assert done.code == 0, done.err
-    assert "what fits of it is gone on from" in done.err
+    assert ("what fits of it is gone on from" in done.err) != resumed
     assert train("whole", "--strategy", "full", *QUICK).code == 0
     resumed, whole = weights(unfinished), weights(unfinished.with_name("whole"))
     assert all(np.array_equal(value, whole[path]) for path, value in resumed.items())

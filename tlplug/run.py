@@ -7,7 +7,7 @@ import csv
 import glob
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tlplug import progress
 from tlplug.claim import LOCK, PARTIAL, RunBusyError, claimed, discard, empty, is_claimed, partial_path
 from tlplug.data import Dataset
 from tlplug.errors import DamagedRunError, RunError, TlplugError
-from tlplug.storage import open_text, read_json, replace_file
+from tlplug.storage import open_text, read_json, replace_file, write_json
 
 RUNS = Path("runs")
 INFO, SPLIT, METRICS, PREDICTIONS = "run.json", "split.csv", "metrics.json", "predictions.csv"
@@ -26,7 +26,7 @@ REQUEST, CHECKPOINTS = "request.json", "checkpoints"
 REQUEST_VERSION = 2
 """Of what request.json holds."""
 
-_UNFINISHED = (REQUEST, CHECKPOINTS)
+UNFINISHED = (REQUEST, CHECKPOINTS)
 
 
 def default_name(data_name: str) -> str:
@@ -104,7 +104,7 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
         RunBusyError: another process is writing a run of this name.
     """
     if resume and (path / INFO).is_file():
-        for name in _UNFINISHED:  # where its process was killed when it had just got its name
+        for name in UNFINISHED:  # where its process was killed when it had just got its name
             discard(path / name)
         raise RunError(f"The run {str(path)!r} is complete: there is nothing to go on with.")
     check_free(path)
@@ -116,11 +116,32 @@ def new_run(path: Path, *, resume: bool = False) -> Iterator[Path]:
     def resumable(folder: Path) -> bool:
         return is_resumable(folder) or (resume and (folder / REQUEST).is_file())
 
-    with claimed(path, check_free, "a run", unfinished=_UNFINISHED, resumable=resumable) as partial:
+    with claimed(path, check_free, "a run", unfinished=UNFINISHED, resumable=resumable) as partial:
         if not resume and is_resumable(partial):
             progress.note(f"There is an unfinished training in {str(partial)!r}: what fits of it is gone on from.")
-        empty(partial, kept=(LOCK, *_UNFINISHED))
+        empty(partial, kept=(LOCK, *UNFINISHED))
         yield partial
+
+
+@contextlib.contextmanager
+def requested(partial: Path, request: Mapping[str, Any]) -> Iterator[None]:
+    """Keep how an unfinished run is asked for; a request that is refused leaves the one before it, and its checkpoints.
+
+    Args:
+        partial: its folder.
+        request: see `tlplug.training.request_of`.
+    """
+    path = partial / REQUEST
+    earlier = path.read_bytes() if path.is_file() else None
+    with contextlib.suppress(ValueError):  # of a setting that is no number, which training refuses
+        write_json(path, {"version": REQUEST_VERSION, **request})
+    try:
+        yield
+    except TlplugError:
+        if earlier is not None:
+            with replace_file(path) as temporary:
+                temporary.write_bytes(earlier)
+        raise
 
 
 @contextlib.contextmanager

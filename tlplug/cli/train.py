@@ -21,7 +21,6 @@ from tlplug.cli.options import (
 )
 from tlplug.cli.output import clean, print_json, print_table
 from tlplug.errors import TlplugError, UsageError, counted
-from tlplug.storage import write_json
 
 if TYPE_CHECKING:
     from tlplug.model import Model
@@ -197,15 +196,15 @@ def train_run(
             check_request(asked, dataset)
         else:
             values = {"data_options": data_options, "options": options, "seed": seed, "arguments": arguments}
-            values |= {"no_examples": no_examples, "version": run.REQUEST_VERSION}
-            with contextlib.suppress(ValueError):  # of a setting that is no number, which training refuses
-                write_json(partial / run.REQUEST, request_of(dataset, values))
+            values["no_examples"] = no_examples
+            asked = request_of(dataset, values)
         try:
-            model = models.train(
-                dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
-            )
+            with run.requested(partial, asked):
+                model = models.train(
+                    dataset, options=options, seed=seed, checkpoints=partial / run.CHECKPOINTS, **arguments
+                )
         except DivergedError:
-            for name in (run.REQUEST, run.CHECKPOINTS):  # it would come to the same again
+            for name in run.UNFINISHED:  # it would come to the same again
                 discard(partial / name)
             raise
         model.write(partial, path, examples=not no_examples)
