@@ -212,6 +212,22 @@ def test_lower_precisions_are_smaller_and_judged_by_what_they_explain(dots, tmp_
     assert found.proof.arrays.difference > 0
 
 
+@pytest.mark.parametrize("most", [0, 10**9])
+def test_a_program_holds_its_weights_once_as_constants_or_as_variables(dots, tmp_path, monkeypatch, most):
+    import tensorflow as tf
+
+    monkeypatch.setattr("tlplug.export.network.CONSTANTS", most)
+    dots.load()
+    options = {"head.hidden": "512,512", "head.epochs": 2}
+    model = tlplug.train(dots.write(tmp_path / "data"), head="mlp", options=options)
+    exported = model.export(tmp_path / "out", format="savedmodel")
+    weights = exported.about["weights_bytes"]
+    assert weights < exported.about["bytes"] < weights + 100_000
+    program = tf.saved_model.load(str(exported.file))
+    read = {id(v): v.shape.num_elements() for function in program.signatures.values() for v in function.variables}
+    assert sum(read.values()) * 4 == (0 if most else weights)
+
+
 @pytest.fixture
 def with_graph(dots, tmp_path, monkeypatch):
     """Load the backbone, and the preprocess with the code of a graph and with code that travels along."""

@@ -190,9 +190,9 @@ def test_exports_give_the_answers_of_the_run(photos, tmp_path):
         exported = model.export(tmp_path / f"{name}-{precision}", format=name, options=options)
         arrays, raw = exported.proof.arrays, exported.proof.raw
         assert (arrays.examples, arrays.changed) == (48, 0)
-        assert arrays.difference < (0.02 if precision == "float16" else 1e-4)
+        assert arrays.difference < (5e-3 if precision == "float16" else 1e-4)
         assert raw.changed <= (1 if name == "savedmodel" else 0)
-        if precision == "float32":
+        if precision != "float16":
             assert exported.about["bytes"] == pytest.approx(exported.about["weights_bytes"], rel=0.02)
     whole = model.export(tmp_path / "int8", format="litert", options={"exporter.precision": "int8"}).proof.arrays
     assert whole.accuracy_after >= whole.accuracy_before - 1 / 48 - 1e-9

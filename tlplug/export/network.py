@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+CONSTANTS = 128 * 10**6
+"""Bytes of weights that a program holds as constants; more of them are variables. Constants can be computed with before
+a program runs, and a variable costs some 2 kB of program, which in large networks is little. A program has 2 GB at most.
+"""
+
 
 @dataclass(frozen=True)
 class RawInput:
@@ -105,21 +110,24 @@ class Exportable:
 
     def answer(self, arrays: Mapping[str, Any]) -> Any:
         """Return probabilities ``[n, classes]`` for arrays ``[rows, ...]`` by name, in operations of TensorFlow."""
-        _, head, pool = self._parts
+        pool = self._parts[2]
         embeddings = self._embed(dict(arrays))
-        return head(pool(embeddings)[None] if self.source.cut else embeddings, training=False)
+        return self._classify(pool(embeddings)[None] if self.source.cut else embeddings)
 
     @functools.cached_property
     def _embed(self) -> Callable[[Mapping[str, Any]], Any]:
         """The backbone as a function of TensorFlow, so that a program that calls it twice holds it once."""
+        backbone = self._parts[0]
+        return _function(backbone, lambda given: pack_inputs(backbone, {n: given[n] for n in self.specs}), self.specs)
+
+    @functools.cached_property
+    def _classify(self) -> Callable[[Any], Any]:
+        """The head as a function of TensorFlow."""
         import tensorflow as tf
 
-        backbone = self._parts[0]
-
-        def embed(arrays: Mapping[str, Any]) -> Any:
-            return backbone(pack_inputs(backbone, {name: arrays[name] for name in self.specs}), training=False)
-
-        return tf.function(embed, input_signature=[self.specs], autograph=False)  # type: ignore[no-any-return]
+        head = self._parts[1]
+        (taken,) = head.inputs
+        return _function(head, lambda embeddings: embeddings, tf.TensorSpec([None, *taken.shape[1:]], taken.dtype))
 
     @property
     def labels(self) -> bytes:
@@ -152,9 +160,34 @@ class Exportable:
                 own = tf.RaggedTensor.from_row_lengths(embeddings, counts)
                 size = head.inputs[0].shape[1]
                 embeddings = tf.map_fn(pool, own, fn_output_signature=tf.TensorSpec([size], tf.float32))
-            return head(embeddings, training=False)
+            return self._classify(embeddings)
 
         return RawInput(graph.raw, answer, graph)
+
+
+def _function(network: keras.Model, pack: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any]:
+    """A network as a function of TensorFlow, in which weights of up to `CONSTANTS` bytes are constants.
+
+    Args:
+        network: to be called without training.
+        pack: makes what the network takes of what the function is given.
+        spec: of what the function is given.
+    """
+    import keras
+    import tensorflow as tf
+
+    variables = network.variables if weights_size(network) <= CONSTANTS else []
+
+    def constant(variable: keras.Variable) -> tf.Tensor:
+        with tf.init_scope():
+            value = variable.numpy()
+        return tf.constant(value)
+
+    def call(given: Any) -> Any:
+        with keras.StatelessScope([(variable, constant(variable)) for variable in variables]):
+            return network(pack(given), training=False)
+
+    return tf.function(call, input_signature=[spec], autograph=False)  # type: ignore[no-any-return]
 
 
 def pool_of(preprocess: PreprocessSpec) -> Callable[[Any], Any]:

@@ -40,11 +40,18 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
             signatures[RAW] = served
             program.graph = raw.graph
         # What the functions use must hang on the program; Keras' own objects would write their variables once more.
-        program.held = [variable.value for variable in model.network.variables]
+        program.held = [list(_variables(function)) for function in signatures.values()]
         program.resources = list(_resources(model.network))
         how = tf.saved_model.SaveOptions(experimental_debug_stripper=True)
         tf.saved_model.save(program, str(path), signatures=signatures, options=how)
     return Tolerance()
+
+
+def _variables(function: Any) -> Iterator[Any]:
+    """Yield the variables that a function of TensorFlow reads, those that are constants in it left out."""
+    concrete = function.get_concrete_function()
+    read = {id(tensor) for tensor in concrete.captured_inputs}
+    return (variable for variable in concrete.variables if id(variable.handle) in read)
 
 
 def _resources(network: Any) -> Iterator[Any]:

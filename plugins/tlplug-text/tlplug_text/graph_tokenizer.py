@@ -143,10 +143,8 @@ def character_table(tokenizer: tokenizers.Tokenizer, marks: int) -> tuple[np.nda
     for code in range(_MARK, _MARK + marks):
         made[code] = f" {chr(code)} "
     table = np.full((len(made), max(map(len, made))), _NOTHING, np.int32)
-    table[:, 0] = _ITSELF
     for code, text in enumerate(made):
-        if text != chr(code):
-            table[code] = [*map(ord, text), *[_NOTHING] * (table.shape[1] - len(text))]
+        table[code, : len(text)] = [_ITSELF if character == chr(code) else ord(character) for character in text]
     pages, page_of = np.unique(table.reshape(-1, _PAGE * table.shape[1]), axis=0, return_inverse=True)
     return page_of.astype(np.int32).reshape(-1), pages.reshape(-1, table.shape[1])
 
