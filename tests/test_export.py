@@ -179,11 +179,17 @@ def test_the_class_names_are_inside_the_file(model, tmp_path):
 
     import onnx
     import tensorflow as tf
+    from ai_edge_litert.tools import flatbuffer_utils
 
     model.export(tmp_path / "a.tflite")
     with zipfile.ZipFile(tmp_path / "a.tflite") as archive:
         assert archive.read("labels.txt").decode().split() == list(model.classes)
         assert json.loads(archive.read("about.json"))["preprocess"]["options"]["scale"] == 1.0
+    file = flatbuffer_utils.read_model(str(tmp_path / "a.tflite"))
+    (entry,) = (entry for entry in file.metadata if entry.name == b"TFLITE_METADATA")
+    said = bytes(file.buffers[entry.buffer].data)
+    assert said[4:8] == b"M001"
+    assert b"labels.txt" in said
     model.export(tmp_path / "a.onnx")
     metadata = {item.key: item.value for item in onnx.load(tmp_path / "a.onnx").metadata_props}
     assert json.loads(metadata["classes"]) == list(model.classes)

@@ -6,10 +6,13 @@ to deviation 1, 0.876 with all scaled by one number. The test prints the figures
 
 from __future__ import annotations
 
+import csv
+import ctypes.util
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -196,3 +199,55 @@ def test_exports_give_the_answers_of_the_run(photos, tmp_path):
             assert exported.about["bytes"] == pytest.approx(exported.about["weights_bytes"], rel=0.02)
     whole = model.export(tmp_path / "int8", format="litert", options={"exporter.precision": "int8"}).proof.arrays
     assert whole.accuracy_after >= whole.accuracy_before - 1 / 48 - 1e-9
+
+
+MEDIAPIPE = "mediapipe==1.2.3"
+"""It takes pictures and finds the class names itself; it shares no code with tlplug."""
+
+CLASSIFIES = """
+import json
+import sys
+
+import numpy as np
+from mediapipe import Image, ImageFormat
+from mediapipe.tasks.python import BaseOptions, vision
+from PIL import Image as Pillow
+
+model, *files = sys.argv[1:]
+options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=model))
+answers = []
+with vision.ImageClassifier.create_from_options(options) as classifier:
+    for file in files:
+        picture = Pillow.open(file).convert("RGBA")
+        white = Pillow.new("RGBA", picture.size, "white")
+        pixels = np.ascontiguousarray(Pillow.alpha_composite(white, picture).convert("RGB"))
+        found = classifier.classify(Image(image_format=ImageFormat.SRGB, data=pixels)).classifications[0].categories
+        answers.append({category.category_name: category.score for category in found})
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def mediapipe(tmp_path_factory):
+    """The Python of an environment of its own, in which MediaPipe is and tlplug is not."""
+    if not ctypes.util.find_library("EGL") or not ctypes.util.find_library("GLESv2"):
+        pytest.skip("MediaPipe needs the Debian packages libegl1 and libgles2")
+    folder = tmp_path_factory.mktemp("mediapipe")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", MEDIAPIPE, "pillow"], check=True)
+    return python
+
+
+@pytest.mark.slow
+def test_mediapipe_answers_by_the_names_of_the_classes_and_as_the_run_does(photos, mediapipe, tmp_path):
+    model = tlplug.train(tlplug.load_data(photos, seed=0), options={"preprocess.aspect": "squash"})
+    run = model.save(tmp_path / "run")
+    exported = model.export(tmp_path / "photos.tflite")
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    command = [mediapipe, "-c", CLASSIFIES, exported.file, *(row["source"] for row in rows)]
+    answers = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    assert all(sorted(answer) == sorted(model.classes) for answer in answers)
+    changed = sum(max(answer, key=answer.get) != row["prediction"] for answer, row in zip(answers, rows, strict=True))
+    assert changed <= 2  # it resizes pictures in its own way

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from tlplug.backbones import quiet
 from tlplug.errors import UsageError
 from tlplug.export.halving import halve_weights
+from tlplug.export.litert_metadata import describe
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
 
@@ -29,11 +29,6 @@ TOLERANCES = {
 
 OF_AN_EXAMPLE = 4
 """Windows of it at most that int8 is calibrated on, spread over it."""
-
-LABELS, ABOUT = "labels.txt", "about.json"
-"""What the file holds beside the network, as a zip archive at its end."""
-
-_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Tolerance:
@@ -67,10 +62,10 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         model.network.export(str(path), format="litert", verbose=False, **settings)
     if precision == "float16":
         halve_weights(path, {math.prod(variable.shape) for variable in model.network.weights})
-    with zipfile.ZipFile(path, "a") as archive:  # where LiteRT's tools look for such files
-        about = json.dumps(dict(model.about), indent=2).encode()
-        for name, content in ((LABELS, model.labels), (ABOUT, about)):
-            archive.writestr(zipfile.ZipInfo(name, _DATE), content)
+    about = dict(model.about)
+    describe(
+        path, f"{about['backbone']} with a {about['head']} head", model.labels, json.dumps(about, indent=2).encode()
+    )
     return TOLERANCES[precision]
 
 

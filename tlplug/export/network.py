@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 CONSTANTS = 128 * 10**6
-"""Bytes of weights that a program holds as constants; more of them are variables. Constants can be computed with before
-a program runs, and a variable costs some 2 kB of program, which in large networks is little. A program has 2 GB at most.
+"""Bytes of weights that a program holds as constants; what has more holds variables. TensorFlow computes with constants
+before a program is called, and a variable costs 2 kB of it, which counts in small ones. A program has 2 GB at most.
 """
 
 
