@@ -191,10 +191,9 @@ def test_exports_give_the_answers_of_the_run(photos, tmp_path):
     for name, precision in (("savedmodel", None), ("onnx", None), ("litert", "float32"), ("litert", "float16")):
         options = {"exporter.precision": precision} if precision else {}
         exported = model.export(tmp_path / f"{name}-{precision}", format=name, options=options)
-        arrays, raw = exported.proof.arrays, exported.proof.raw
-        assert (arrays.examples, arrays.changed) == (48, 0)
-        assert arrays.difference < (5e-3 if precision == "float16" else 1e-4)
-        assert raw.changed <= (1 if name == "savedmodel" else 0)
+        for found in (exported.proof.arrays, exported.proof.raw):  # a SavedModel reads the pictures itself
+            assert (found.examples, found.changed) == (48, 0)
+            assert found.difference < (5e-3 if precision == "float16" else 1e-4)
         if precision != "float16":
             assert exported.about["bytes"] == pytest.approx(exported.about["weights_bytes"], rel=0.02)
     whole = model.export(tmp_path / "int8", format="litert", options={"exporter.precision": "int8"}).proof.arrays

@@ -185,7 +185,7 @@ def _function(network: keras.Model, pack: Callable[[Any], Any], spec: Any) -> Ca
 
     def call(given: Any) -> Any:
         with keras.StatelessScope([(variable, constant(variable)) for variable in variables]):
-            return network(pack(given), training=False)
+            return network.call(pack(given), training=False)  # without a name of its own before all others
 
     return tf.function(call, input_signature=[spec], autograph=False)  # type: ignore[no-any-return]
 

@@ -1,9 +1,9 @@
 """The preprocess of images in operations of TensorFlow, for exports that take encoded pictures.
 
-It follows Pillow step by step: a JPEG is decoded at the scale that Pillow's draft mode takes, what is still much too
-large is reduced by a whole number first, the resizing averages over what it leaves out, and what an EXIF orientation
-turns is turned then. What differs from `tlplug_vision.image`: JPEG, PNG, GIF and BMP are read alone, and the
-orientation of JPEGs alone, out of their EXIF metadata alone.
+It follows Pillow step by step and bit for bit: a JPEG is decoded at the scale that Pillow's draft mode takes, then
+resized, and what an EXIF orientation turns is turned then. What differs from `tlplug_vision.image`: only JPEG, PNG, GIF
+without transparency and BMP of 24 bits are read, an orientation that stands in XMP alone is not seen, and the scans of
+a JPEG are not counted.
 """
 
 from __future__ import annotations
@@ -12,31 +12,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlplug_vision.exif import SIDEWAYS, orientation, upright
+from tlplug_vision.decoding import MAX_PIXELS
+from tlplug_vision.graph_headers import SIDEWAYS, Header, as_bytes, is_readable, pixels, read, upright
+from tlplug_vision.graph_resizing import in_front, premultiplied, resize
 from tlplug_vision.image import BACKGROUNDS
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-GAP = 2.0
-"""How much larger than the target a picture stays that is reduced before it is resized."""
-
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
-"""How files begin that are decoded. TensorFlow's decoder of WebP, the only other one, ends the process where a picture
-is animated."""
 
 
 def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  # noqa: ARG001 - images bring no files
     """Make a function of encoded pictures that is a TensorFlow graph.
 
     Args:
-        options: see `tlplug_vision.image.make`; ``max_pixels`` is not looked at.
+        options: see `tlplug_vision.image.make`.
         files: none are used.
 
     Returns:
         A module to be called with a string tensor ``[batch]``, which gives ``{"image": uint8 [batch, height, width,
-        3]}`` and None. It raises `tf.errors.InvalidArgumentError` where one is neither JPEG, PNG, GIF nor BMP. A
-        SavedModel of it needs nothing but TensorFlow.
+        3]}`` and None. It raises `tf.errors.InvalidArgumentError` where one is not read, see
+        `tlplug_vision.graph_headers.is_readable`, or too large. A SavedModel of it needs nothing but TensorFlow.
 
     Example::
 
@@ -46,6 +41,7 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
 
     height, width, _ = options["input_shape"]
     whole_target = tf.constant([height, width])
+    max_pixels = options.get("max_pixels", MAX_PIXELS)
     aspect, background = options.get("aspect", "pad"), BACKGROUNDS[options.get("background", "white")]
 
     def content_size(size: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -56,8 +52,8 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
         ratio = tf.reduce_max(ratios) if aspect == "crop" else tf.reduce_min(ratios)
         return tf.maximum(tf.cast(tf.round(tf.cast(size, tf.float64) * ratio), tf.int32), 1)
 
-    def decoded(content: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """Decode a picture, float32 [height, width, channels]."""
+    def decoded(content: tf.Tensor, header: Header, target: tf.Tensor) -> tf.Tensor:
+        """Decode a picture, uint8 [height, width, channels]."""
 
         def jpeg(ratio: int) -> tf.Tensor:
             return tf.io.decode_jpeg(content, ratio=ratio, dct_method="INTEGER_ACCURATE")
@@ -68,98 +64,88 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
             branch = sum(tf.cast(scale >= ratio, tf.int32) for ratio in (2, 4, 8))
             return tf.switch_case(branch, [lambda ratio=ratio: jpeg(ratio) for ratio in (1, 2, 4, 8)])
 
-        picture = tf.cond(tf.io.is_jpeg(content), smaller, lambda: tf.io.decode_image(content, expand_animations=False))
-        picture.set_shape([None, None, None])
-        return tf.cast(picture, tf.float32)
+        def grey() -> tf.Tensor:
+            deep = tf.cast(tf.io.decode_png(content, channels=1, dtype=tf.uint16), tf.float32)
+            return tf.cast(tf.round(deep * (255 / 65535)), tf.uint8)
 
-    def resized(picture: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """Resize [height, width, 4] to its final size, the centre of it for ``crop``."""
+        cases = [
+            (tf.io.is_jpeg(content), smaller),
+            (header.deep_grey, grey),
+            (header.names_transparent, lambda: tf.io.decode_png(content, channels=4)),
+        ]
+        picture = tf.case(cases, lambda: tf.io.decode_image(content, expand_animations=False))
+        return tf.ensure_shape(picture, [None, None, None])
+
+    def resized(picture: tf.Tensor, target: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tensor:
+        """Resize int32 [height, width, channels] to its final size, the centre of it for ``crop``."""
         size = tf.shape(picture)[:2]
-        final = target if aspect == "crop" else content_size(size, target)
-        whole = tf.cast(size, tf.float32)
-        if aspect == "crop":
-            box = tf.cast(target, tf.float32) * tf.reduce_min(whole / tf.cast(target, tf.float32))
-            start = tf.maximum((whole - box) / 2, 0)
-        else:
-            box, start = whole, tf.zeros(2)
-        factor = tf.maximum(tf.floor(box / tf.cast(final, tf.float32) / GAP), 1)
-        reduced = _blocks(picture, tf.cast(factor, tf.int32))
-        scale = tf.cast(final, tf.float32) * factor / box
-        return tf.round(_translated(reduced, final, scale, -start / factor * scale, "triangle"))
+        whole = tf.cast(size, tf.float64)
+        if aspect != "crop":
+            start = tf.zeros(2, tf.float64)
+            return resize(picture, content_size(size, target), start, whole, has_alpha=has_alpha)
+        final = tf.cast(target, tf.float64)
+        box = final * tf.reduce_min(whole / final)
+        start = tf.maximum((whole - box) / 2, 0)
+        return resize(picture, target, start, tf.minimum(start + box, whole), has_alpha=has_alpha)
 
     def prepared(content: tf.Tensor) -> tf.Tensor:
-        content = _checked(content)
-        turn = orientation(content)
-        target = tf.where(turn >= SIDEWAYS, whole_target[::-1], whole_target)
-        picture = upright(resized(_with_alpha(decoded(content, target)), target), turn)
-        picture = picture[:, :, :3] + tf.constant(background, tf.float32) * (1 - picture[:, :, 3:] / 255)
-        before = (whole_target - tf.shape(picture)[:2]) // 2
-        after = whole_target - tf.shape(picture)[:2] - before
-        beside = tf.stack([before, after], axis=1)
-        channels = tf.unstack(picture, axis=2)
-        padded = [
-            tf.pad(channel, beside, constant_values=float(level))
-            for channel, level in zip(channels, background, strict=True)
-        ]
-        image = tf.cast(tf.clip_by_value(tf.round(tf.stack(padded, axis=2)), 0, 255), tf.uint8)
-        return tf.ensure_shape(image, [height, width, 3])
+        data = as_bytes(content)
+        content, header = _checked(content, data, max_pixels), read(data)
+        target = tf.where(header.orientation >= SIDEWAYS, whole_target[::-1], whole_target)
+        picture = decoded(content, header, target)
+        has_alpha = tf.shape(picture)[2] % 2 == 0
+        colour = _colour(picture)
+        small = resized(tf.cond(has_alpha, lambda: premultiplied(colour), lambda: colour), target, has_alpha)
+        small = upright(tf.cond(has_alpha, lambda: in_front(small, background), lambda: small), header.orientation)
+        plain = tf.constant(background)
+        missing = whole_target - tf.gather(tf.shape(small), [0, 1])
+        beside = tf.pad(tf.stack([missing // 2, missing - missing // 2], axis=1), [[0, 1], [0, 0]])
+        return tf.ensure_shape(tf.cast(tf.pad(small - plain, beside) + plain, tf.uint8), [height, width, 3])
 
     class GraphImages(tf.Module):
         raw = tf.TensorSpec([None], tf.string, "image")
 
         def __call__(self, contents: tf.Tensor) -> tuple[dict[str, tf.Tensor], None]:
             spec = tf.TensorSpec([height, width, 3], tf.uint8)
-            return {"image": tf.map_fn(prepared, contents, fn_output_signature=spec)}, None
+            each = tf.function(prepared, autograph=False)  # with names that are short: a program is full of them
+            return {"image": tf.map_fn(each, contents, fn_output_signature=spec)}, None
 
     return GraphImages()
 
 
-def _checked(content: tf.Tensor) -> tf.Tensor:
-    """Refuse, before a decoder sees it, what begins like no picture that is read."""
+def _checked(content: tf.Tensor, data: tf.Tensor, max_pixels: int) -> tf.Tensor:
+    """Refuse, before a decoder sees it, what is not read as Pillow reads it, and what is too large."""
     import tensorflow as tf
 
-    def refused() -> tf.Tensor:
-        numbers = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, 12), tf.uint8), tf.int32)
-        start = tf.strings.reduce_join(tf.gather([f"{byte:02x}" for byte in range(256)], numbers), separator=" ")
-        valid = ". Valid: JPEG, PNG, GIF and BMP."
-        reason = tf.strings.join(["no picture that is read here, it starts with ", start, valid])
-        # An operation that fails with this text: exports are stripped of Assert.
-        return tf.strings.as_string(tf.strings.to_number(reason))
+    def unread() -> tf.Tensor:
+        begins = tf.strings.as_string(data[: tf.minimum(tf.strings.length(content), 4)])
+        valid = ". Valid: JPEG, PNG, GIF without transparency, BMP of 24 bits."
+        return _refused("no picture that is read here, its first bytes are ", begins, valid)
 
-    known = [tf.strings.substr(content, 0, len(start)) == start for start in SIGNATURES]
-    return tf.cond(tf.reduce_any(known), lambda: content, refused)
+    def sized() -> tf.Tensor:
+        count = pixels(content, data)
+        valid = f" pixels. Valid: at most {max_pixels}."
+        return tf.cond(
+            count > max_pixels,
+            lambda: _refused("the picture has ", tf.strings.as_string(count), valid),
+            lambda: content,
+        )
+
+    return tf.cond(is_readable(data), sized, unread)
 
 
-def _with_alpha(picture: tf.Tensor) -> tf.Tensor:
-    """Return premultiplied colour and alpha, [height, width, 4]: of what is transparent no colour may show."""
+def _refused(*parts: tf.Tensor | str) -> tf.Tensor:
+    """End with a text: by an operation that fails with it, because exports are stripped of Assert."""
     import tensorflow as tf
 
-    channels = tf.shape(picture)[2]
-    plain = tf.fill(tf.shape(picture[:, :, :1]), 255.0)
-    alpha = tf.cond(channels % 2 == 0, lambda: picture[:, :, -1:], lambda: plain)
-    colour = tf.cond(channels < 3, lambda: tf.repeat(picture[:, :, :1], 3, axis=2), lambda: picture[:, :, :3])
-    return tf.concat([tf.round(colour * alpha / 255), alpha], axis=2)
+    reason = tf.strings.reduce_join([tf.strings.reduce_join(part, separator=" ") for part in parts])
+    return tf.strings.as_string(tf.strings.to_number(reason))
 
 
-def _blocks(picture: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Average blocks of so many pixels, those at the end over the pixels that there are."""
+def _colour(picture: tf.Tensor) -> tf.Tensor:
+    """Return int32 [height, width, 3], or 4 with alpha, of a picture of one to four channels."""
     import tensorflow as tf
 
-    size = tf.shape(picture)[:2]
-    count = -(-size // factor)
-    beside = tf.pad((count * factor - size)[:, None], [[0, 1], [1, 0]])
-    there = tf.concat([picture, tf.ones_like(picture[:, :, :1])], axis=2)
-    scale = 1 / tf.cast(factor, tf.float32)
-    sums = _translated(tf.pad(there, beside), count, scale, tf.zeros(2), "box")
-    return tf.round(sums[:, :, :-1] / sums[:, :, -1:])
-
-
-def _translated(
-    picture: tf.Tensor, size: tf.Tensor, scale: tf.Tensor, translation: tf.Tensor, kernel: str
-) -> tf.Tensor:
-    import tensorflow as tf
-
-    made = tf.raw_ops.ScaleAndTranslate(
-        images=picture[None], size=size, scale=scale, translation=translation, kernel_type=kernel, antialias=True
-    )
-    return made[0]
+    picture = tf.cast(picture, tf.int32)
+    grey = [tf.repeat(picture[:, :, :1], 3, axis=2), picture[:, :, 1:]]
+    return tf.cond(tf.shape(picture)[2] < 3, lambda: tf.concat(grey, axis=2), lambda: picture)
