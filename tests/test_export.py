@@ -234,6 +234,20 @@ def test_a_program_holds_its_weights_once_as_constants_or_as_variables(dots, tmp
     assert sum(read.values()) * 4 == (0 if most else weights)
 
 
+def test_what_embeds_in_16_bits_is_exported(dots, tmp_path):
+    dots.load()
+
+    @tlplug.register_backbone("half", modality="dots", input_shape=(8,))
+    def half(weights=None):
+        import keras
+
+        numbers = keras.Input((8,), name="numbers")
+        return keras.Model(numbers, keras.layers.Dense(4, dtype="float16", kernel_initializer="ones")(numbers))
+
+    model = tlplug.train(dots.write(tmp_path / "data"), backbone="half")
+    assert model.export(tmp_path / "out", format="savedmodel").proof.arrays.changed == 0
+
+
 @pytest.fixture
 def with_graph(dots, tmp_path, monkeypatch):
     """Load the backbone, and the preprocess with the code of a graph and with code that travels along."""

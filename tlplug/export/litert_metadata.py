@@ -59,7 +59,7 @@ def _metadata(name: str, inputs: Iterable[str]) -> bytes:
     builder = flatbuffers.Builder()
 
     def text(value: str) -> int:
-        return int(builder.CreateString(value))
+        return int(builder.CreateString(value.encode("utf-8", "backslashreplace")))  # a name may be that of a file
 
     def table(fields: Mapping[int, int], type: int = 0) -> int:
         """A table of strings, vectors and tables, and, where it is not 0, of the field `type` of a file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-CONSTANTS = 128 * 10**6
-"""Bytes of weights that a program holds as constants; what has more holds variables. TensorFlow computes with constants
-before a program is called, and a variable costs 2 kB of it, which counts in small ones. A program has 2 GB at most.
+CONSTANTS = 32 * 10**6
+"""Bytes of weights that a program holds as constants; what has more holds variables. A variable costs 2 kB of program,
+and keeps TensorFlow from computing ahead; a constant costs its size in memory several times.
 """
 
 
@@ -117,8 +118,15 @@ class Exportable:
     @functools.cached_property
     def _embed(self) -> Callable[[Mapping[str, Any]], Any]:
         """The backbone as a function of TensorFlow, so that a program that calls it twice holds it once."""
-        backbone = self._parts[0]
-        return _function(backbone, lambda given: pack_inputs(backbone, {n: given[n] for n in self.specs}), self.specs)
+        from keras import ops
+
+        backbone, head, _ = self._parts
+
+        def embed(arrays: Mapping[str, Any]) -> Any:
+            taken = pack_inputs(backbone, {name: arrays[name] for name in self.specs})
+            return ops.cast(backbone.call(taken, training=False), head.inputs[0].dtype)
+
+        return self._function(backbone, embed, self.specs)
 
     @functools.cached_property
     def _classify(self) -> Callable[[Any], Any]:
@@ -127,7 +135,41 @@ class Exportable:
 
         head = self._parts[1]
         (taken,) = head.inputs
-        return _function(head, lambda embeddings: embeddings, tf.TensorSpec([None, *taken.shape[1:]], taken.dtype))
+        spec = tf.TensorSpec([None, *taken.shape[1:]], taken.dtype)
+        return self._function(head, lambda embeddings: head.call(embeddings, training=False), spec)
+
+    def _function(self, network: keras.Model, call: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any]:
+        """A function of TensorFlow that calls a network, whose weights are constants in it where they are few.
+
+        Args:
+            network: the network.
+            call: calls it; by its ``call``, which unlike ``__call__`` puts no name of its own before all others.
+            spec: of what is given.
+        """
+        import keras
+        import tensorflow as tf
+
+        few = weights_size(self.network) <= CONSTANTS
+        storage = {id(variable): variable.value for variable in network.variables}
+        made = dict[tuple[int, int], tf.Tensor]()
+
+        class Constants(keras.StatelessScope):  # type: ignore[misc]
+            """Makes a constant of each variable of Keras that is read, one in each graph."""
+
+            def get_current_value(self, variable: keras.Variable) -> tf.Tensor:
+                key = id(variable), id(tf.compat.v1.get_default_graph())
+                if key not in made:
+                    with tf.init_scope():
+                        value = storage[id(variable)].numpy()
+                    with tf.compat.v1.name_scope(None):  # names of constants are short
+                        made[key] = tf.constant(value)
+                return made[key]
+
+        def function(given: Any) -> Any:
+            with Constants() if few else contextlib.nullcontext():
+                return call(given)
+
+        return tf.function(function, input_signature=[spec], autograph=False)  # type: ignore[no-any-return]
 
     @property
     def labels(self) -> bytes:
@@ -163,31 +205,6 @@ class Exportable:
             return self._classify(embeddings)
 
         return RawInput(graph.raw, answer, graph)
-
-
-def _function(network: keras.Model, pack: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any]:
-    """A network as a function of TensorFlow, in which weights of up to `CONSTANTS` bytes are constants.
-
-    Args:
-        network: to be called without training.
-        pack: makes what the network takes of what the function is given.
-        spec: of what the function is given.
-    """
-    import keras
-    import tensorflow as tf
-
-    variables = network.variables if weights_size(network) <= CONSTANTS else []
-
-    def constant(variable: keras.Variable) -> tf.Tensor:
-        with tf.init_scope():
-            value = variable.numpy()
-        return tf.constant(value)
-
-    def call(given: Any) -> Any:
-        with keras.StatelessScope([(variable, constant(variable)) for variable in variables]):
-            return network.call(pack(given), training=False)  # without a name of its own before all others
-
-    return tf.function(call, input_signature=[spec], autograph=False)  # type: ignore[no-any-return]
 
 
 def pool_of(preprocess: PreprocessSpec) -> Callable[[Any], Any]:

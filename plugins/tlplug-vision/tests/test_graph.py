@@ -52,8 +52,7 @@ def files():
             yield f"{mode} {size}", encoded(picture(size, mode))
     for size in ((150, 99), (500, 375), (1600, 1200), (90, 900)):
         yield f"JPEG {size}", encoded(picture(size), "JPEG", quality=90)
-    for mode in ("L", "CMYK"):
-        yield f"JPEG {mode}", encoded(picture((500, 375)).convert(mode), "JPEG", quality=90)
+    yield "grey JPEG", encoded(picture((500, 375), "L"), "JPEG", quality=90)
     for subsampling in range(3):
         settings = {"quality": 40, "subsampling": subsampling, "progressive": True}
         yield f"JPEG {settings}", encoded(picture((801, 633)), "JPEG", **settings)
@@ -61,10 +60,13 @@ def files():
     yield "PNG of 16 bits", deep("PNG", np.uint16)
     yield "PNG of a short palette", encoded(picture((120, 90)).quantize(4), "PNG", bits=2)
     for mode, what in (("P", 3), ("P", bytes(range(0, 256, 4))), ("L", 100), ("RGB", (250, 250, 250))):
-        made = Image.new(mode, (50, 40), what) if mode == "RGB" else picture((120, 90), mode)
+        made = picture((120, 90), mode)
+        if mode == "RGB":
+            made.paste(what, (20, 10, 70, 60))
         yield f"PNG {mode} of which {what} is transparent", encoded(made, "PNG", transparency=what)
-    yield "GIF", encoded(picture((200, 100), "P"), "GIF")
-    yield "animated GIF", animated("GIF")
+    for mode in ("RGB", "RGBA", "LA", "P"):
+        for size in ((48, 64), (48, 30), (20, 64)):  # some of which need no resizing
+            yield f"{mode} {size}", encoded(picture(size, mode), "PNG")
     yield "BMP", encoded(picture((200, 100)), "BMP")
 
 
@@ -176,7 +178,7 @@ def test_every_colour_of_every_opacity_is_composed_as_pillow_does(background):
     pixels = np.stack([level, 255 - level, level // 2, alpha], axis=2)
     through = Image.fromarray(pixels).convert("RGBa")
     premultiplied = graph_resizing.premultiplied(tf.constant(pixels, tf.int32))
-    found = graph_resizing.in_front(premultiplied, background)
+    found = graph_resizing.in_front(graph_resizing.divided(premultiplied), background)
     expected = flatten(through.convert("RGBA"), background)
     np.testing.assert_array_equal(found.numpy(), np.asarray(expected))
 
@@ -188,7 +190,10 @@ def test_damaged_metadata_are_no_error(damage, place, kind):
 
     content = encoded(picture((30, 20)), kind, exif=b"Exif\0\0" + orientation_exif(6))
     content = content[:place] + damage + content[place:]
-    assert 1 <= int(graph_headers.read(graph_headers.as_bytes(tf.constant(content))).orientation) <= 8
+    try:
+        assert 1 <= int(graph_headers.read(tf.constant(content)).orientation) <= 8
+    except tf.errors.InvalidArgumentError as error:
+        assert "Invalid JPEG data" in str(error)  # noqa: PT017 - most damages are none to the picture
 
 
 def other_files():
@@ -346,13 +351,16 @@ def test_a_program_of_the_graph_refuses_what_it_does_not_read(tmp_path):
     stripped = tf.saved_model.SaveOptions(experimental_debug_stripper=True)  # as exports are
     tf.saved_model.save(module, str(tmp_path / "program"), signatures=served, options=stripped)
     contents = [
-        animated("GIF"),
+        encoded(picture((90, 60)), "PNG"),
         animated("WEBP"),
+        animated("GIF"),
         encoded(picture((90, 60)), "WEBP"),
         deep("TIFF", np.uint16),
         encoded(picture((120, 90), "P"), "BMP"),
         encoded(picture((120, 90), "RGBA"), "BMP"),
-        encoded(picture((120, 90), "P"), "GIF", transparency=3),
+        encoded(picture((120, 90), "P"), "GIF"),
+        encoded(picture((120, 90), "CMYK"), "JPEG"),
+        encoded(picture((120, 90)), "PNG", save_all=True, append_images=[picture((120, 90), seed=1)]),
         b"",
         b"B",
     ]
@@ -366,10 +374,10 @@ def test_a_program_of_the_graph_refuses_what_it_does_not_read(tmp_path):
     assert shape == "(2, 64, 48, 3)"
     for line, content in zip(lines, contents[1:], strict=True):
         begins = " ".join(map(str, content[:4]))
-        assert f"its first bytes are {begins}. Valid: JPEG, PNG, GIF without transparency, BMP of 24 bits." in line
+        assert f"its first bytes are {begins}. Valid: {graph_headers.READ}." in line
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "BMP from top"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "BMP from top"])
 def test_the_graph_refuses_what_is_too_large_before_it_decodes_it(kind):
     import tensorflow as tf
 
@@ -379,7 +387,7 @@ def test_the_graph_refuses_what_is_too_large_before_it_decodes_it(kind):
     least = graph.make({**options(), "max_pixels": 20_000}, {})
     assert least(tf.constant([content]))[0]["image"].shape == (1, 64, 48, 3)
     less = graph.make({**options(), "max_pixels": 19_999}, {})
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"the picture has 20000 pixels\. Valid: at most 19999\."):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the picture has 20000 pixels in "):
         less(tf.constant([content]))
 
 

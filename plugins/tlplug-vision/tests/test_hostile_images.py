@@ -103,36 +103,45 @@ def test_every_hostile_image_is_read_or_refused_within_bounds(pillow_images):
 
 
 IN_A_GRAPH = """
-    import json, sys
+    import json, resource, sys
     from pathlib import Path
     import numpy as np
     import tensorflow as tf
     from tlplug_vision import graph, image
 
-    options = {"input_shape": (64, 48, 3), "max_pixels": 10**8}
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    options = {"input_shape": (64, 48, 3)}
     module, read = graph.make(options, {}), image.make(options, {})
     run = tf.function(lambda raw: module(raw)[0]["image"], input_signature=[module.raw])
     for path in sorted(Path(sys.argv[1]).rglob("*")):
         if path.is_file() and path.stat().st_size < 4_000_000:
-            content, difference = path.read_bytes(), None
+            content, expected, found = path.read_bytes(), None, None
             try:
                 expected = read(content)["image"].astype(int)
-                difference = int(np.abs(run(tf.constant([content])).numpy()[0] - expected).max())
-            except (ValueError, tf.errors.InvalidArgumentError):
+            except ValueError:
                 pass
-            print(json.dumps([path.name, difference]))
+            try:
+                found = run(tf.constant([content])).numpy()[0]
+            except tf.errors.InvalidArgumentError:
+                pass
+            both = expected is not None and found is not None
+            difference = int(np.abs(found - expected).max()) if both else None
+            print(json.dumps([path.name, found is not None, expected is not None, difference]))
 """
 
 TURNED_ELSEWHERE = {"exif_imagemagick_orientation.png", "xmp_tags_orientation.png", "xmp_tags_orientation_exiftool.png"}
-"""Pictures whose orientation does not stand in EXIF metadata."""
+"""Pictures whose orientation does not stand in EXIF metadata of their own."""
+
+READ_ALONE = {"png_decompression_dos.png", "unknown_compression_method.png"}
+"""What TensorFlow reads, and Pillow refuses for texts and profiles beside the picture."""
 
 
-def test_what_the_graph_reads_of_them_it_reads_as_the_preprocess_does(pillow_images):
-    """In a process of its own, which a decoder may end."""
+def test_the_graph_reads_them_as_the_preprocess_does_or_refuses_them(pillow_images):
+    """In a process of its own, which a decoder could end, and whose memory is bounded."""
     command = [sys.executable, "-c", textwrap.dedent(IN_A_GRAPH), str(pillow_images)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
-    found = dict(map(json.loads, done.stdout.splitlines()))
-    differ = {name: by for name, by in found.items() if by and name not in TURNED_ELSEWHERE}
-    assert differ == {"pil_sample_cmyk.jpg": 1}  # both make RGB of it in whole numbers, and round otherwise
-    assert sum(by == 0 for by in found.values()) > 450
+    lines = list(map(json.loads, done.stdout.splitlines()))
+    assert {name for name, *_, difference in lines if difference} == TURNED_ELSEWHERE
+    assert {name for name, found, expected, _ in lines if found and not expected} <= READ_ALONE
+    assert sum(difference == 0 for *_, difference in lines) > 400

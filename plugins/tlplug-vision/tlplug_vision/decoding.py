@@ -21,7 +21,7 @@ MAX_PIXELS = 89_478_485
 MAX_BYTES = 1 << 30
 """Size of the largest file that is opened; some decoders read a file as a whole."""
 
-_MAX_SCANS = 16
+MAX_SCANS = 16
 """Passes over the largest allowed picture that a JPEG may ask for; progressive ones have about ten."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -170,5 +170,5 @@ def _check_scans(image: Any, max_pixels: int) -> None:
     while block := image.fp.read(1 << 20):
         scans += (tail + block).count(b"\xff\xda")
         tail = block[-1:]
-    if scans * image.width * image.height > _MAX_SCANS * max_pixels:
+    if scans * image.width * image.height > MAX_SCANS * max_pixels:
         raise ImageError(f"The JPEG has {scans:,} scans of {image.width} by {image.height} pixels, too many to decode.")

@@ -1,9 +1,9 @@
 """The preprocess of images in operations of TensorFlow, for exports that take encoded pictures.
 
 It follows Pillow step by step and bit for bit: a JPEG is decoded at the scale that Pillow's draft mode takes, then
-resized, and what an EXIF orientation turns is turned then. What differs from `tlplug_vision.image`: only JPEG, PNG, GIF
-without transparency and BMP of 24 bits are read, an orientation that stands in XMP alone is not seen, and the scans of
-a JPEG are not counted.
+resized, and what an EXIF orientation turns is turned then. What differs from `tlplug_vision.image`: only what
+`tlplug_vision.graph_headers.READ` says is read, and an orientation is not seen that does not stand in EXIF metadata, or
+in damaged ones.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tlplug_vision.decoding import MAX_PIXELS
-from tlplug_vision.graph_headers import SIDEWAYS, Header, as_bytes, is_readable, pixels, read, upright
-from tlplug_vision.graph_resizing import in_front, premultiplied, resize
+from tlplug_vision.decoding import MAX_PIXELS, MAX_SCANS
+from tlplug_vision.graph_headers import READ, SIDEWAYS, Header, read, upright
+from tlplug_vision.graph_resizing import divided, in_front, premultiplied, resize
 from tlplug_vision.image import BACKGROUNDS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
     Returns:
         A module to be called with a string tensor ``[batch]``, which gives ``{"image": uint8 [batch, height, width,
         3]}`` and None. It raises `tf.errors.InvalidArgumentError` where one is not read, see
-        `tlplug_vision.graph_headers.is_readable`, or too large. A SavedModel of it needs nothing but TensorFlow.
+        `tlplug_vision.graph_headers.READ`, or too large. A SavedModel of it needs nothing but TensorFlow.
 
     Example::
 
@@ -76,70 +76,67 @@ def make(options: Mapping[str, Any], files: Mapping[str, Path]) -> tf.Module:  #
         picture = tf.case(cases, lambda: tf.io.decode_image(content, expand_animations=False))
         return tf.ensure_shape(picture, [None, None, None])
 
-    def resized(picture: tf.Tensor, target: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tensor:
-        """Resize int32 [height, width, channels] to its final size, the centre of it for ``crop``."""
-        size = tf.shape(picture)[:2]
-        whole = tf.cast(size, tf.float64)
-        if aspect != "crop":
-            start = tf.zeros(2, tf.float64)
-            return resize(picture, content_size(size, target), start, whole, has_alpha=has_alpha)
-        final = tf.cast(target, tf.float64)
-        box = final * tf.reduce_min(whole / final)
-        start = tf.maximum((whole - box) / 2, 0)
-        return resize(picture, target, start, tf.minimum(start + box, whole), has_alpha=has_alpha)
+    def resized(picture: tf.Tensor, size: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tensor:
+        """Resize int32 [height, width, channels], for ``crop`` its centre."""
+        whole = tf.cast(tf.shape(picture)[:2], tf.float64)
+        start, stop = tf.zeros(2, tf.float64), whole
+        if aspect == "crop":
+            final = tf.cast(size, tf.float64)
+            box = final * tf.reduce_min(whole / final)
+            start = tf.maximum((whole - box) / 2, 0)
+            stop = tf.minimum(start + box, whole)
+        return resize(picture, size, start, stop, has_alpha=has_alpha)
 
     def prepared(content: tf.Tensor) -> tf.Tensor:
-        data = as_bytes(content)
-        content, header = _checked(content, data, max_pixels), read(data)
+        header = read(content)
+        content = _checked(content, header, max_pixels)
         target = tf.where(header.orientation >= SIDEWAYS, whole_target[::-1], whole_target)
         picture = decoded(content, header, target)
         has_alpha = tf.shape(picture)[2] % 2 == 0
         colour = _colour(picture)
-        small = resized(tf.cond(has_alpha, lambda: premultiplied(colour), lambda: colour), target, has_alpha)
-        small = upright(tf.cond(has_alpha, lambda: in_front(small, background), lambda: small), header.orientation)
+        # What is not resized is not multiplied with its opacity either, which would cost it levels.
+        whole = tf.shape(picture)[:2]
+        size = target if aspect == "crop" else content_size(whole, target)
+        multiplies = has_alpha & tf.reduce_any(whole != size)
+        small = resized(tf.cond(multiplies, lambda: premultiplied(colour), lambda: colour), size, has_alpha)
+
+        def composed() -> tf.Tensor:
+            return in_front(tf.where(multiplies, divided(small), small), background)
+
+        final = upright(tf.cond(has_alpha, composed, lambda: small), header.orientation)
         plain = tf.constant(background)
-        missing = whole_target - tf.gather(tf.shape(small), [0, 1])
+        missing = whole_target - tf.gather(tf.shape(final), [0, 1])
         beside = tf.pad(tf.stack([missing // 2, missing - missing // 2], axis=1), [[0, 1], [0, 0]])
-        return tf.ensure_shape(tf.cast(tf.pad(small - plain, beside) + plain, tf.uint8), [height, width, 3])
+        return tf.ensure_shape(tf.cast(tf.pad(final - plain, beside) + plain, tf.uint8), [height, width, 3])
 
     class GraphImages(tf.Module):
         raw = tf.TensorSpec([None], tf.string, "image")
 
         def __call__(self, contents: tf.Tensor) -> tuple[dict[str, tf.Tensor], None]:
             spec = tf.TensorSpec([height, width, 3], tf.uint8)
-            each = tf.function(prepared, autograph=False)  # with names that are short: a program is full of them
+            each = tf.function(prepared, autograph=False)  # in which names are shorter: they are much of a program
             return {"image": tf.map_fn(each, contents, fn_output_signature=spec)}, None
 
     return GraphImages()
 
 
-def _checked(content: tf.Tensor, data: tf.Tensor, max_pixels: int) -> tf.Tensor:
+def _checked(content: tf.Tensor, header: Header, max_pixels: int) -> tf.Tensor:
     """Refuse, before a decoder sees it, what is not read as Pillow reads it, and what is too large."""
     import tensorflow as tf
 
-    def unread() -> tf.Tensor:
-        begins = tf.strings.as_string(data[: tf.minimum(tf.strings.length(content), 4)])
-        valid = ". Valid: JPEG, PNG, GIF without transparency, BMP of 24 bits."
-        return _refused("no picture that is read here, its first bytes are ", begins, valid)
+    def refused() -> tf.Tensor:
+        begins = tf.strings.as_string(tf.io.decode_raw(tf.strings.substr(content, 0, 4), tf.uint8))
+        begins = tf.strings.reduce_join(begins, separator=" ")
+        pixels, scans = tf.strings.as_string(header.pixels), tf.strings.as_string(header.scans)
+        unread = ["no picture that is read here, its first bytes are ", begins, f". Valid: {READ}.", "", ""]
+        valid = f" scans. Valid: at most {max_pixels} pixels, {MAX_SCANS} scans of so many."
+        reason = tf.where(header.is_read, ["the picture has ", pixels, " pixels in ", scans, valid], unread)
+        # An operation that fails with this text: exports are stripped of Assert.
+        return tf.strings.as_string(tf.strings.to_number(tf.strings.reduce_join(reason)))
 
-    def sized() -> tf.Tensor:
-        count = pixels(content, data)
-        valid = f" pixels. Valid: at most {max_pixels}."
-        return tf.cond(
-            count > max_pixels,
-            lambda: _refused("the picture has ", tf.strings.as_string(count), valid),
-            lambda: content,
-        )
-
-    return tf.cond(is_readable(data), sized, unread)
-
-
-def _refused(*parts: tf.Tensor | str) -> tf.Tensor:
-    """End with a text: by an operation that fails with it, because exports are stripped of Assert."""
-    import tensorflow as tf
-
-    reason = tf.strings.reduce_join([tf.strings.reduce_join(part, separator=" ") for part in parts])
-    return tf.strings.as_string(tf.strings.to_number(reason))
+    passed = header.pixels * tf.cast(header.scans, tf.int64)
+    fits = (header.pixels <= max_pixels) & (passed <= MAX_SCANS * max_pixels)
+    return tf.cond(header.is_read & fits, lambda: content, refused)
 
 
 def _colour(picture: tf.Tensor) -> tf.Tensor:

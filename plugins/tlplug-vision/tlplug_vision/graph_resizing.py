@@ -26,7 +26,7 @@ _COMPOSITE_BITS = 7
 def resize(
     picture: tf.Tensor, size: tf.Tensor, start: tf.Tensor, stop: tf.Tensor, *, has_alpha: tf.Tensor | bool = False
 ) -> tf.Tensor:
-    """Do what ``Image.resize(size, BILINEAR, box, reducing_gap=2)`` of the Pillow that is installed does.
+    """Do what ``Image.resize(size, BILINEAR, box, reducing_gap=2)`` does, as the Pillow that is installed does it.
 
     Args:
         picture: int32 ``[height, width, channels]``, 0 to 255.
@@ -66,7 +66,7 @@ def resize(
 
 
 def _pillow() -> int:
-    """The version that is installed, which the run was trained with."""
+    """The version that is installed where an export is made."""
     from PIL import __version__
 
     return int(__version__.partition(".")[0])
@@ -121,11 +121,20 @@ def premultiplied(picture: tf.Tensor) -> tf.Tensor:
     return tf.concat([_over_255(colour * alpha + 128), alpha], axis=2)
 
 
+def divided(picture: tf.Tensor) -> tf.Tensor:
+    """Divide colours by their opacity: what was `premultiplied`, but for what is lost in it."""
+    import tensorflow as tf
+
+    colour, alpha = tf.split(picture, [3, 1], axis=2)
+    partly = (alpha > 0) & (alpha < 255)
+    return tf.concat([tf.where(partly, tf.minimum(255 * colour // tf.maximum(alpha, 1), 255), colour), alpha], axis=2)
+
+
 def in_front(picture: tf.Tensor, background: Sequence[int]) -> tf.Tensor:
-    """Put premultiplied colours in front of a plain one.
+    """Put a picture in front of a plain colour.
 
     Args:
-        picture: int32 ``[height, width, 4]``, 0 to 255, what `premultiplied` gave.
+        picture: int32 ``[height, width, 4]``, 0 to 255, the last channel the opacity.
         background: RGB, 0 to 255.
 
     Returns:
@@ -134,8 +143,6 @@ def in_front(picture: tf.Tensor, background: Sequence[int]) -> tf.Tensor:
     import tensorflow as tf
 
     colour, alpha = tf.split(picture, [3, 1], axis=2)
-    partly = (alpha > 0) & (alpha < 255)
-    colour = tf.where(partly, tf.minimum(255 * colour // tf.maximum(alpha, 1), 255), colour)
     one = 2**_COMPOSITE_BITS
     mixed = (colour * alpha + tf.constant(background) * (255 - alpha) + 128) * one
     return tf.where(alpha > 0, _over_255(mixed) // one, tf.constant(background))
