@@ -248,6 +248,23 @@ def test_what_embeds_in_16_bits_is_exported(dots, tmp_path):
     assert model.export(tmp_path / "out", format="savedmodel").proof.arrays.changed == 0
 
 
+@pytest.mark.parametrize("head", ["prototype", pytest.param("mlp", marks=pytest.mark.slow)])
+def test_heads_that_hold_more_than_weights_are_exported_to_onnx(dots, tmp_path, head):
+    dots.load()
+
+    @tlplug.register_backbone("wide", modality="dots", input_shape=(8,))
+    def wide(weights=None):
+        import keras
+
+        keras.utils.set_random_seed(0)
+        numbers = keras.Input((8,), name="numbers")
+        scaled = keras.layers.Normalization(mean=[0.1] * 200, variance=[2.0] * 200)
+        return keras.Model(numbers, scaled(keras.layers.Dense(200)(numbers)))
+
+    model = tlplug.train(dots.write(tmp_path / "data"), backbone="wide", head=head)
+    assert model.export(tmp_path / "out", format="onnx").proof.arrays.difference < 1e-5
+
+
 @pytest.fixture
 def with_graph(dots, tmp_path, monkeypatch):
     """Load the backbone, and the preprocess with the code of a graph and with code that travels along."""

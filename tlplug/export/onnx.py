@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tlplug.backbones import quiet
+from tlplug.backbones import pack_inputs, quiet
 from tlplug.export.network import Exportable
 from tlplug.specs import Tolerance
 
@@ -31,12 +31,36 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         model.network.export(str(path), format="onnx", verbose=False)
 
         program = onnx.load(str(path))
+        _bind(program.graph, model)
         _drop_shapes(program.graph)
         about = {"classes": json.dumps(model.classes), "about": json.dumps(dict(model.about))}
         for key, value in about.items():
             program.metadata_props.add(key=key, value=value)
         onnx.save(program, str(path))
     return Tolerance()
+
+
+def _bind(graph: Any, model: Exportable) -> None:
+    """Make constants of inputs that the network does not have.
+
+    The converter takes tensors for them that layers made when they were built, such as the mean of a Normalization,
+    and that have more than 128 values. They are in the order in which they are met when the network is called.
+    """
+    import tensorflow as tf
+    from onnx import numpy_helper
+
+    found = [given for given in graph.input if given.name not in model.specs]
+    if not found:
+        return
+
+    def call(arrays: Mapping[str, Any]) -> Any:
+        return model.network(pack_inputs(model.network, arrays), training=False)
+
+    traced = tf.function(call, input_signature=[model.specs], autograph=False).get_concrete_function()
+    held = [tensor for tensor, _ in traced.graph.captures if tensor.dtype != tf.resource]
+    for given, tensor in zip(found, held, strict=True):
+        graph.input.remove(given)
+        graph.initializer.append(numpy_helper.from_array(tensor.numpy(), given.name))
 
 
 def _drop_shapes(graph: Any) -> None:
