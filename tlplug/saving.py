@@ -40,6 +40,6 @@ def write_run(
     write_json(folder / run.METRICS, metrics)
     write_json(folder / run.INFO, info)
     report = report_input(info, training, path)
-    for name, text in ((run.REPORT, render_report(report)), (run.CARD, render_card(report))):
+    for name, text in ((run.REPORT, render_report(report)), (run.CARD, render_card(report, keeps_examples=examples))):
         with replace_file(folder / name) as temporary, open_text(temporary) as file:
             file.write(text)

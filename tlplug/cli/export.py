@@ -48,11 +48,18 @@ def export(
     from tlplug.errors import UsageError
     from tlplug.export import format_of
     from tlplug.model import load
+    from tlplug.registry import registry
 
+    if out == "":
+        raise UsageError("The path of --out is empty. Valid: a new folder, or no --out.")
     if not format_name and not out:
         raise UsageError("A format is missing. Valid: --format savedmodel, keras, litert or onnx (tlplug exporters).")
-    options = parse_settings(settings, exporter__precision=precision)
     name = format_name or format_of(Path(str(out)))
+    if precision and any(setting.startswith("exporter.precision=") for setting in settings):
+        raise UsageError("The precision is stated twice. Valid: --precision alone.")
+    if precision and not any(option.name == "precision" for option in registry().get("exporter", name).record.options):
+        raise UsageError(f"The format {name!r} has no --precision. Valid: no --precision, or --format litert.")
+    options = parse_settings(settings, exporter__precision=precision)
     model = load(run)
     exported = model.export(
         out or default_path(Path(run), name), format=name, options=options, tolerance=tolerance, force=force
@@ -82,5 +89,7 @@ def _print(exported: Export) -> None:
             changed = f"{found.changed} of {found.examples}"
             rows.append([what, changed, f"{found.difference:.1e}", before, after, f"{found.milliseconds:.1f} ms"])
     print_table(["answers from", "changed", "difference", "accuracy before", "after", "an example"], rows)
+    if proof.raw and proof.raw.unread:
+        click.echo(f"\nOf the sources {proof.raw.unread} could not be read: {proof.raw.reason}")
     click.echo(f"\n{exported.file}: {size(about['bytes'])} for {size(about['weights_bytes'])} of weights")
     click.echo(f"{exported.path}: {', '.join(sorted(item.name for item in exported.path.iterdir()))}")

@@ -88,8 +88,13 @@ def render_report(report: ReportInput) -> str:
     )
 
 
-def render_card(report: ReportInput) -> str:
-    """Return the model card as Markdown."""
+def render_card(report: ReportInput, *, keeps_examples: bool = True) -> str:
+    """Return the model card as Markdown.
+
+    Args:
+        report: what is known of the run.
+        keeps_examples: whether it keeps copies of some, without which it cannot be exported.
+    """
     import markupsafe
 
     name = "".join(letter if letter.isprintable() else " " for letter in report.run_name)
@@ -99,7 +104,7 @@ def render_card(report: ReportInput) -> str:
         "run_in_python": markupsafe.Markup(repr(name)),  # noqa: S704
         "export_in_python": markupsafe.Markup(repr(f"{name}-savedmodel")),  # noqa: S704
     }
-    return _render("card.md.j2", report, **commands)
+    return _render("card.md.j2", report, keeps_examples=keeps_examples, **commands)
 
 
 def percent(value: float) -> str:

@@ -7,6 +7,7 @@ import errno
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from tlplug import progress
 from tlplug.claim import claimed, empty, partial_path
-from tlplug.errors import ExportError, TlplugError, UsageError, counted, first_line
+from tlplug.errors import DamagedRunError, ExportError, TlplugError, UsageError, counted, first_line
 from tlplug.export.network import Exportable, weights_size
 from tlplug.export.proof import Proof, prove
 from tlplug.export.readme import render_readme
@@ -87,9 +88,9 @@ def check_export(
                 f"The ending of {str(path)!r} is that of the format {other.name!r}. Received: --format {format}. "
                 "Valid: another --out, or no --format."
             )
-    _check_free(path)
     if run is not None and path.resolve().is_relative_to(run.resolve()):
         raise UsageError(f"The export {str(path)!r} would lie in the run {str(run)!r}. Choose another --out.")
+    _check_free(path)
     missing = {package: None for module, package in entry.record.requires if importlib.util.find_spec(module) is None}
     if missing:
         raise UsageError(
@@ -206,7 +207,7 @@ def _check_source(entry: Entry, source: ExportSource) -> None:
 
 def _check_free(path: Path) -> None:
     if path.exists() or path.is_symlink():
-        raise UsageError(f"There is something at {str(path)!r} already. Choose another --out, or remove it.")
+        raise UsageError(f"There is something at {str(path)!r} already. Choose another --out.")
 
 
 def _others(entry: Entry) -> str:
@@ -221,7 +222,8 @@ def _converted(entry: Entry, model: Exportable, file: Path, settings: Mapping[st
         raise
     except Exception as error:  # of a converter, which says in many ways what it cannot convert
         if (full := os.strerror(errno.ENOSPC)) in str(error):  # as TensorFlow says it
-            raise OSError(errno.ENOSPC, full, str(file)) from error
+            places = f"{file}, or {tempfile.gettempdir()} (TMPDIR), where it is made"
+            raise OSError(errno.ENOSPC, full, places) from error
         name = model.source.predictor.compiled.about["name"]
         raise UsageError(
             f"The format {entry.name!r} cannot hold this {name}: {first_line(error)[:300]}. Valid: {_others(entry)}."
@@ -239,12 +241,19 @@ def _about(entry: Entry, source: ExportSource, settings: Mapping[str, Any]) -> d
         "classes": list(predictor.classes),
         "modality": predictor.modality,
         "backbone": predictor.compiled.about["name"],
-        "head": info["head"]["name"],
+        "head": _head(info),
         "rows": "the windows of one example" if source.cut else "examples",
         "preprocess": {"name": preprocess["name"], "options": preprocess["options"]},
         "files": sorted(predictor.compiled.files),
         "packages": [],
     }
+
+
+def _head(info: Mapping[str, Any]) -> str:
+    try:
+        return str(info["head"]["name"])
+    except (KeyError, TypeError) as error:
+        raise DamagedRunError("The run.json of the run names no head: restore the file, or train again.") from error
 
 
 def _code(entry: Entry, source: ExportSource) -> dict[str, Path]:

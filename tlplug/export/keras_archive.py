@@ -31,7 +31,8 @@ def export(model: Exportable, path: Path, options: Mapping[str, Any]) -> Toleran
         try:
             place(files_with(module), path.parent)
         except ExportError as error:
+            others = "savedmodel" if model.takes_texts else "savedmodel, litert or onnx"
             raise UsageError(
-                f"The format 'keras' cannot hold layers of {module!r}: {error} Valid: --format savedmodel."
+                f"The format 'keras' cannot hold layers of {module!r}: {error} Valid: --format {others}."
             ) from error
     return Tolerance()

@@ -101,9 +101,14 @@ class Exportable:
             for spec in self.source.inputs
         }
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether the network takes texts as they are."""
+        return any(spec.dtype == STRING for spec in self.source.inputs)
+
     def refuse_strings(self, name: str) -> None:
         """Raise `UsageError` where the network takes texts as they are, which the format `name` does not have."""
-        if any(spec.dtype == STRING for spec in self.source.inputs):
+        if self.takes_texts:
             raise UsageError(
                 f"The format {name!r} has no texts, and {self.source.predictor.compiled.about['name']!r} takes them as "
                 "they are. Valid: --format savedmodel."

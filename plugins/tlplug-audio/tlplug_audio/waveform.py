@@ -97,7 +97,7 @@ def read(source: Any, max_seconds: float = MAX_SECONDS) -> Waveform:
                 samples, remarks = _decode(io.BytesIO(source), max_seconds)
             else:
                 samples, remarks = _from_array(source, max_seconds)
-    except SoundError:
+    except (SoundError, ImportError):
         raise
     except MemoryError as error:
         raise SoundError("The sound needs more memory than there is.") from error

@@ -59,7 +59,7 @@ def opened(source: Any, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
             if image is not source and image.format in ("JPEG", "MPO"):
                 _check_scans(image, max_pixels)
             yield image
-    except ImageError:
+    except (ImageError, ImportError):
         raise
     except MemoryError as error:
         raise ImageError("The image needs more memory than there is.") from error

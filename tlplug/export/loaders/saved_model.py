@@ -14,6 +14,7 @@ ABOUT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
 
 def load():
     """Return a function of a dict of arrays [rows, ...] that returns probabilities [n, classes]."""
+    _program()
     return lambda arrays: _call("arrays", **{name: tf.constant(array) for name, array in arrays.items()})
 
 
