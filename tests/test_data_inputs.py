@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlplug.data import find_inputs, load_data, prevailing_modality, read_sources
+from tlplug.data import find_inputs, load_data, prevailing_modality, read_inputs, read_sources
 from tlplug.data.inputs import looks_like_path
 from tlplug.errors import DataError, UsageError
 from tlplug.specs import Example
@@ -153,6 +153,22 @@ def test_a_folder_without_class_folders_and_a_file_have_no_labels(vectors, tmp_p
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "2.vec").write_text("2")
     assert read_sources(tmp_path / "data", "vector") == ([Example(source=tmp_path / "data" / "2.vec")], [])
+
+
+def test_what_the_system_refuses_to_read_costs_no_other_input(vectors, tmp_path, monkeypatch):
+    """As a file without permission; the one who runs the tests may be permitted everything."""
+
+    def refuses(path, *others):
+        if path.name == "2.vec":
+            raise PermissionError(13, "Permission denied", str(path))
+        return [], None
+
+    files = [tmp_path / f"{number}.vec" for number in range(1, 4)]
+    for path in files:
+        path.write_text("1")
+    monkeypatch.setattr("tlplug.data.reading._rows_of", refuses)
+    problems = [example.problem for example in read_inputs(files, "vector")]
+    assert problems == ["", "it cannot be read: Permission denied", ""]
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])

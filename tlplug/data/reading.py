@@ -119,6 +119,9 @@ def read_inputs(
                 raise
             except (DataError, UsageError) as error:  # one table that cannot be read costs no other input
                 rows = [Example(source=source, name=str(source), problem=str(error))]
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                rows = [Example(source=source, name=str(source), problem=f"it cannot be read: {reason}")]
             used = used or bool(rows)
             for example in rows or [Example(source=source)]:
                 known = as_source(example.source, reads.suffixes, strings=reads.strings)
