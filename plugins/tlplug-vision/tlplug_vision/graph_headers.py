@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SIDEWAYS = 5
 """From this orientation on, width and height are swapped."""
 
-READ = "JPEG but of CMYK, PNG that is not animated, BMP of 24 bits"
+READ = "JPEG other than CMYK, PNG without animation, BMP of 24 bits"
 """What is decoded, for people."""
 
 _PARTS = 2**16
