@@ -159,10 +159,12 @@ class Exportable:
         made = dict[tuple[int, int], tf.Tensor]()
 
         class Constants(keras.StatelessScope):  # type: ignore[misc]
-            """Makes a constant of each variable of Keras that is read, one in each graph."""
+            """Makes a constant of each variable of the network that Keras reads, one in each graph."""
 
-            def get_current_value(self, variable: keras.Variable) -> tf.Tensor:
+            def get_current_value(self, variable: keras.Variable) -> tf.Tensor | None:
                 key = id(variable), id(tf.compat.v1.get_default_graph())
+                if id(variable) not in storage:
+                    return None  # it is read as it is
                 if key not in made:
                     with tf.init_scope():
                         value = storage[id(variable)].numpy()
