@@ -43,12 +43,12 @@ def main(files):
             found = classify(Path(name))
         except (OSError, ValueError) as error:
             failed += 1
-            print(name, "error", *str(error).splitlines()[:1], sep="\t", file=sys.stderr)
+            print(name.replace("\n", " "), "error", *str(error).splitlines()[:1], sep="\t", file=sys.stderr)
             continue
         except ImportError as error:
             sys.exit(f"{error}. preprocess.py says at its beginning what it needs.")
         best = max(found, key=found.get)
-        print(" ".join(name.split("\n")), " ".join(best.split()), f"{found[best]:.3f}", sep="\t")
+        print(name.replace("\n", " "), " ".join(best.split()), f"{found[best]:.3f}", sep="\t")
     return failed
 
 

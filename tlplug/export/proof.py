@@ -117,11 +117,7 @@ class Proof:
             found = None if self.by_graph else self._beyond(self.raw, " from raw input")
             if self.raw.changed > allowed + self.arrays.changed:
                 of = counted(self.raw.examples, "prediction")
-                unread = (
-                    f", {self.raw.unread} of them not read: {str(self.raw.reason).rstrip('.')}"
-                    if self.raw.unread
-                    else ""
-                )
+                unread = f", {self.raw.unread} of them not read: {self.raw.reason}" if self.raw.unread else ""
                 found = Problem(
                     f"{self.raw.changed} of {of} from raw input are others{unread}",
                     "another format, or --force to keep it: its predict.py answers as the run does (docs/deploy.md "

@@ -53,10 +53,11 @@ def main() -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what an error says, without the places in a graph that TensorFlow puts before it."""
+    """The first line of what an error says, without the places in a graph before it and the full stop at its end."""
     said = re.sub(r"^(\{\{.*?\}\} *)+", "", str(error).strip()).partition("\n")[0]
     # A graph can fail with a text of its own only by an operation that says something before it.
-    return said.removeprefix("StringToNumberOp could not correctly convert string: ") or type(error).__name__
+    said = said.removeprefix("StringToNumberOp could not correctly convert string: ").rstrip(".")
+    return said or type(error).__name__
 
 
 class Absent:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
-GAP = 2.0
+_GAP = 2.0
 """How much larger than the target a picture stays whose blocks are averaged before it is resized."""
 
 _BITS = 22
@@ -44,7 +44,7 @@ def resize(
     height, width, channels = tf.unstack(tf.shape(picture))
     whole = tf.stack([height, width])
     scale = (stop - start) / tf.cast(size, tf.float64)
-    factor = tf.maximum(tf.cast(scale / GAP, tf.int32), 1)
+    factor = tf.maximum(tf.cast(scale / _GAP, tf.int32), 1)
     # Before Pillow 13 nothing with alpha is made smaller first.
     factor = factor if _pillow() >= 13 else tf.where(has_alpha, 1, factor)
     smaller = tf.reduce_any(factor > 1)
